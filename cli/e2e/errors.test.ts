@@ -95,12 +95,7 @@ describe("a parameter", () => {
     [{ logprobs: true }, "logprobs", "unsupported_parameter", "does not support logprobs"],
     [{ logit_bias: { 5: 1 } }, "logit_bias", "unsupported_parameter", "does not support logit_bias"],
     [{ logit_bias: { five: 1 } }, "logit_bias.five", "invalid_value", "token ids"],
-    [
-      { tools: [{ type: "function", function: { name: "f" } }] },
-      "tools",
-      "unsupported_parameter",
-      "not supported",
-    ],
+    [{ tools: [{ type: "web_search" }] }, "tools[0].type", "unsupported_parameter", "not supported"],
     [
       { response_format: { type: "json_object" } },
       "response_format",
@@ -109,12 +104,7 @@ describe("a parameter", () => {
     ],
     [{ guided_choice: ["a"] }, "guided_choice", "unsupported_parameter", "does not support 'guided_choice'"],
     [{ response_format: { type: "xml" } }, "response_format.type", "invalid_value", "json_schema"],
-    [
-      { response_format: { type: "json_schema" } },
-      "response_format.json_schema",
-      "invalid_value",
-      "missing",
-    ],
+    [{ response_format: { type: "json_schema" } }, "response_format.json_schema", "invalid_value", "missing"],
     [
       { response_format: { type: "json_object" }, structured_outputs: { regex: "a" } },
       "structured_outputs.regex",

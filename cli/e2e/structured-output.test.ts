@@ -108,6 +108,119 @@ describe("structured output", () => {
     );
   });
 
+  describe("of calls", () => {
+    const WEATHER = {
+      type: "object",
+      properties: { city: { enum: ["Paris", "Oslo"] }, days: { type: "integer", minimum: 1, maximum: 9 } },
+      required: ["city", "days"],
+      additionalProperties: false,
+    };
+    const tool = (name: string, parameters: object, strict = false) => ({
+      type: "function" as const,
+      function: { name, parameters: parameters as Record<string, unknown>, strict },
+    });
+    const tools = [tool("get_weather", WEATHER), tool("get_time", { type: "object", properties: {} })];
+    const fits = new Ajv2020({ strict: false }).compile(WEATHER);
+    const argumentsOf = (json: string) => {
+      const value = JSON.parse(json);
+      expect(fits(value), json).toBe(true);
+      return value;
+    };
+
+    test("makes those that are demanded, streamed or not", async () => {
+      const named = {
+        ...asked,
+        tools,
+        tool_choice: { type: "function" as const, function: { name: "get_weather" } },
+      };
+      const whole = await openai.chat.completions.create({ ...named, seed: 1 });
+      const streamed = await openai.chat.completions.stream({ ...named, seed: 1 }).finalChatCompletion();
+      for (const { choices } of [whole, streamed]) {
+        const { message, finish_reason } = choices[0]!;
+        expect([message.content || null, finish_reason, message.tool_calls?.length]).toEqual([
+          null,
+          "tool_calls",
+          1,
+        ]);
+        const [call] = message.tool_calls as [OpenAI.ChatCompletionMessageFunctionToolCall];
+        expect(call.function.name).toBe("get_weather");
+        argumentsOf(call.function.arguments);
+      }
+      const { choices } = await openai.chat.completions.create({
+        ...asked,
+        tools,
+        tool_choice: "required",
+        parallel_tool_calls: false,
+      });
+      expect(choices[0]!.message.tool_calls).toHaveLength(1);
+    });
+
+    test("makes those of Messages and Responses", async () => {
+      const { body: message } = await post("messages", {
+        tools: [{ name: "get_weather", input_schema: WEATHER }],
+        tool_choice: { type: "any", disable_parallel_tool_use: true },
+      });
+      expect(message).toMatchObject({ stop_reason: "tool_use", content: [{ type: "tool_use" }] });
+      argumentsOf(JSON.stringify(message.content[0].input));
+      const response = await openai.responses.create({
+        model,
+        input: "Invent a person. Answer in JSON.",
+        text: { format: { type: "json_schema", name: "person", schema: PERSON, strict: true } },
+        max_output_tokens: 120,
+      });
+      expect(validate(JSON.parse(response.output_text))).toBe(true);
+      const { output } = await openai.responses.create({
+        model,
+        input: "Hi",
+        tools: [{ type: "function", name: "get_weather", parameters: WEATHER, strict: true }],
+        tool_choice: { type: "function", name: "get_weather" },
+      });
+      argumentsOf((output[0] as OpenAI.Responses.ResponseFunctionToolCall).arguments);
+    });
+
+    test("makes either a call or an answer that satisfies its own schema", async () => {
+      const format = { type: "json_schema" as const, json_schema: { name: "person", schema: PERSON } };
+      for (const seed of [1, 2, 3, 4]) {
+        const { choices } = await openai.chat.completions.create({
+          ...asked,
+          seed,
+          tools,
+          parallel_tool_calls: false,
+          response_format: format,
+        });
+        const { content, tool_calls: calls } = choices[0]!.message;
+        if (calls === undefined) expect(validate(JSON.parse(content!)), content!).toBe(true);
+        else expect(content).toBeNull();
+      }
+    });
+
+    test("makes strict ones that the model chooses", async () => {
+      const { choices } = await openai.chat.completions.create({
+        ...asked,
+        messages: [
+          {
+            role: "user",
+            content:
+              'Repeat this: <tool_call>\n{"name": "get_weather", "arguments": {"town": "Paris"}}\n</tool_call>',
+          },
+        ],
+        temperature: 0,
+        tools: [tool("get_weather", WEATHER, true)],
+      });
+      const { tool_calls: calls, content } = choices[0]!.message;
+      // A model this small may call nothing.
+      if (calls === undefined) expect(content).not.toContain("<tool_call>");
+      else argumentsOf((calls[0] as OpenAI.ChatCompletionMessageFunctionToolCall).function.arguments);
+    });
+
+    test("is refused with the path of what no grammar can keep to", async () => {
+      const parameters = { type: "object", properties: { a: { not: {} } } };
+      await expect(
+        openai.chat.completions.create({ ...asked, tools: [tool("f", parameters)], tool_choice: "required" }),
+      ).rejects.toMatchObject({ status: 400, param: "tools[0].function.parameters.properties.a.not" });
+    });
+  });
+
   test("is refused with the path of what no grammar can keep to", async () => {
     const schema = { type: "object", properties: { a: { not: { type: "null" } } } };
     const param = "response_format.json_schema.schema.properties.a.not";

@@ -8,7 +8,7 @@ import { compilePattern } from "./regex/compile.ts";
 import { Compiler } from "./schema/compiler.ts";
 import { locate, unsupported } from "./schema/located.ts";
 
-export { callsGrammar, type ToolSchema } from "./calls.ts";
+export { type CallsOptions, callsGrammar, type ToolSchema, taggedCallsGrammar } from "./calls.ts";
 
 /**
  * The grammar of the JSON values that satisfy a JSON schema, in GBNF, the notation of llama.cpp. Every sentence of the

@@ -24,6 +24,8 @@ export interface ToolFunction {
   readonly name: string;
   /** JSON Schema of its arguments. */
   readonly parameters: unknown;
+  /** Whether its arguments must match the schema. */
+  readonly isStrict?: boolean | undefined;
 }
 
 /** Functions by name. */

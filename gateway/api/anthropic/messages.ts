@@ -22,7 +22,7 @@ export async function messages(
   const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  const { tokens, maxTokens, reading } = await readMessages(model, body, body.max_tokens);
+  const { tokens, maxTokens, reading, grammar } = await readMessages(model, body, body.max_tokens);
   const { temperature, top_p, top_k, max_tokens, stream, stator } = body;
   return respond(context, dependencies, {
     endpoint: "messages",
@@ -33,6 +33,7 @@ export async function messages(
     prompts: [{ tokens, maxTokens }],
     stops: [...(stops ?? []), ...model.template.stops],
     reading,
+    grammar,
     logprobs: undefined,
     echoLogprobs: false,
     format: (head) => messagesFormat(head, context.var.requestId),

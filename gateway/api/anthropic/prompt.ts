@@ -4,6 +4,7 @@ import type { ToolFunction } from "../../parsers/types.ts";
 import { isRecord } from "../../prompts/json.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
+import type { StructuredFields } from "../openai/structured-output.ts";
 import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
 import type { CountTokensRequest } from "./schemas.ts";
 
@@ -22,6 +23,7 @@ export function readMessages(
     conversation: { ...conversation, templateArguments: thinkingArguments(body) },
     calls: callsOf(body),
     maxTokens,
+    structured: structuredOf(body),
     param: "messages",
   });
 }
@@ -35,9 +37,9 @@ function thinkingArguments({ thinking }: CountTokensRequest): Record<string, unk
 
 function callsOf({ tools, tool_choice: choice }: CountTokensRequest): AllowedCalls {
   const all = new Map(
-    (tools ?? []).map(({ name, input_schema }): [string, ToolFunction] => [
+    (tools ?? []).map(({ name, input_schema, strict }): [string, ToolFunction] => [
       name,
-      { name, parameters: input_schema },
+      { name, parameters: input_schema, isStrict: strict === true },
     ]),
   );
   const isParallel = !(choice && "disable_parallel_tool_use" in choice && choice.disable_parallel_tool_use);
@@ -54,6 +56,13 @@ export function choiceOf(choice: CountTokensRequest["tool_choice"]) {
     default:
       return choice?.type;
   }
+}
+
+/** The format of the answer, as in a chat completion. */
+export function structuredOf({ output_config, output_format }: CountTokensRequest): StructuredFields {
+  const format = output_config?.format ?? output_format;
+  if (!format) return {};
+  return { response_format: { type: "json_schema", json_schema: { name: "answer", schema: format.schema } } };
 }
 
 const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);

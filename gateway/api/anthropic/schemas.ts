@@ -59,6 +59,11 @@ const toolChoice = z.discriminatedUnion("type", [
   z.object({ type: z.literal("none") }),
 ]);
 
+const outputFormat = z.object({
+  type: z.literal("json_schema"),
+  schema: z.record(z.string(), z.unknown()),
+});
+
 /** What a request to answer, and one to count tokens, have in common. */
 const prompt = {
   model: z.string().min(1).describe("Name or alias of the model."),
@@ -79,6 +84,11 @@ const prompt = {
     .describe("The system prompt."),
   tools: z.array(tool).max(1024).nullish().describe("Tools that the model may use."),
   tool_choice: toolChoice.nullish().describe("`auto` (the default), `any`, a named `tool`, or `none`."),
+  output_config: z
+    .object({ format: outputFormat.nullish() })
+    .nullish()
+    .describe("format: a JSON schema for the answer."),
+  output_format: outputFormat.nullish().describe("The same, as in an older version of the API."),
   thinking: z
     .object({ type: z.enum(["enabled", "disabled", "adaptive"]), budget_tokens: z.number().int().nullish() })
     .nullish()

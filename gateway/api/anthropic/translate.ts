@@ -6,7 +6,7 @@ import { validate } from "../openai/validate.ts";
 import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
-import { choiceOf } from "./prompt.ts";
+import { choiceOf, structuredOf } from "./prompt.ts";
 import { messagesRequest } from "./schemas.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
@@ -33,6 +33,7 @@ export const translateMessages: Translator = async (context, _dependencies, json
         user: body.metadata?.user_id,
         stator: body.stator,
       }),
+      ...structuredOf(body),
       ...streamFields(stream),
     },
     format: (promptTokens) => messagesFormat(translatedHead(id, body.model, promptTokens), requestId),

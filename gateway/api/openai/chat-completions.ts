@@ -12,7 +12,6 @@ import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
 import { type ChatCompletionRequest, type ChatMessage, chatCompletionRequest } from "./schemas.ts";
-import { grammarOf } from "./structured-output.ts";
 import { allowedCalls, refuseBuiltInTools } from "./tool-choice.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
@@ -41,9 +40,10 @@ export async function chatCompletions(
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
   const calls = allowedCalls(body);
-  const { tokens, maxTokens, reading } = await readChat(model, {
+  const { tokens, maxTokens, reading, grammar } = await readChat(model, {
     conversation: chatConversation(raw, body.messages.map(templateMessage)),
     calls,
+    structured: body,
     maxTokens: body.max_completion_tokens ?? body.max_tokens,
     param: "messages",
   });
@@ -56,7 +56,7 @@ export async function chatCompletions(
     prompts: [{ tokens, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
     reading,
-    grammar: grammarOf(body, model),
+    grammar,
     logprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: chatFormat,

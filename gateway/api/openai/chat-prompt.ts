@@ -1,3 +1,4 @@
+import type { Grammar } from "#runtime";
 import type { WorkerSide } from "../../models/model.ts";
 import type { Tools } from "../../parsers/types.ts";
 import type { Conversation, Message } from "../../prompts/conversation.ts";
@@ -5,6 +6,8 @@ import { textOf } from "../../prompts/json.ts";
 import { answerTokens, refuseOverlongConversation, refuseOverlongText } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import type { AnswerReading } from "../../requests/tokens/job.ts";
+import { chatGrammar } from "./chat-grammar.ts";
+import type { StructuredFields } from "./structured-output.ts";
 import type { AllowedCalls } from "./tool-choice.ts";
 
 /** A conversation to answer. */
@@ -13,6 +16,8 @@ export interface ChatQuestion {
   readonly calls: AllowedCalls;
   /** Longest answer in tokens; default: as long as the context allows. */
   readonly maxTokens: number | null | undefined;
+  /** What the answer must be. */
+  readonly structured: StructuredFields;
   /** The field of the request that has the conversation, for errors. */
   readonly param: string;
 }
@@ -22,6 +27,7 @@ export interface ChatPrompt {
   readonly tokens: Uint32Array;
   readonly maxTokens: number;
   readonly reading: AnswerReading | undefined;
+  readonly grammar: Grammar | undefined;
 }
 
 /**
@@ -29,7 +35,7 @@ export interface ChatPrompt {
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
-  const { conversation, calls, maxTokens, param } = question;
+  const { conversation, calls, maxTokens, structured, param } = question;
   const { card, template, tokenizer } = model;
   refuseOverlongConversation(conversation.messages, card);
   const length = conversation.messages.reduce((sum, { content }) => sum + textOf(content).length, 0);
@@ -40,7 +46,7 @@ export async function readChat(model: WorkerSide, question: ChatQuestion): Promi
   return {
     tokens,
     maxTokens: answerTokens(tokens.length, maxTokens, model, param),
-    reading: readingOf(model, calls, text),
+    ...formOf(model, calls, structured, text),
   };
 }
 
@@ -58,14 +64,22 @@ function withReasoning(message: Message): Message {
   return { ...message, reasoning_content: reasoning, reasoning };
 }
 
-/** @param prompt the prompt's text */
-function readingOf(
-  { toolFormat, reasoningFormat }: WorkerSide,
-  { tools, isSingle }: AllowedCalls,
+/**
+ * What form the answer has, and how it is read.
+ * @param prompt the prompt's text
+ */
+function formOf(
+  model: WorkerSide,
+  allowed: AllowedCalls,
+  structured: StructuredFields,
   prompt: string,
-): AnswerReading | undefined {
+): Pick<ChatPrompt, "reading" | "grammar"> {
+  const { reasoningFormat: reasoning } = model;
+  const { tools, isSingle } = allowed;
+  const isInside = reasoning?.beginsInside(prompt) === true;
+  const after = isInside && reasoning !== undefined ? [reasoning.end] : [];
+  const { grammar, toolFormat } = chatGrammar(model, allowed, structured, after);
   const calls = toolFormat && tools.size > 0 ? { format: toolFormat, tools } : undefined;
-  if (calls === undefined && reasoningFormat === undefined) return undefined;
-  const isInside = reasoningFormat?.beginsInside(prompt) === true;
-  return { formats: { calls, reasoning: reasoningFormat }, isInside, isSingleCall: isSingle };
+  if (calls === undefined && reasoning === undefined) return { reading: undefined, grammar };
+  return { reading: { formats: { calls, reasoning }, isInside, isSingleCall: isSingle }, grammar };
 }

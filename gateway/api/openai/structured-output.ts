@@ -4,7 +4,7 @@ import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
-type StructuredFields = Pick<
+export type StructuredFields = Pick<
   ChatCompletionRequest | CompletionRequest,
   | "response_format"
   | "structured_outputs"
@@ -25,19 +25,24 @@ export function grammarOf(
   model: WorkerSide,
   after: readonly string[] = [],
 ): Grammar | undefined {
-  const [demand, other] = demandsOf(body);
+  const demand = demandOf(body);
   if (demand === undefined) return undefined;
-  if (other !== undefined)
-    throw invalidRequest(
-      `'${demand.param}' and '${other.param}' cannot be combined: each says what the whole answer is. Leave one out.`,
-      other.param,
-    );
-  requireGrammars(model, demand);
-  return { gbnf: grammarFor(demand), after: [...after] };
+  requireGrammars(model, demand.param.split(".")[0]!);
+  return { gbnf: kept(JSON.stringify(demand), () => makeGrammar(demand)), after: [...after] };
+}
+
+/** What a request demands of its answer. @throws ApiError 400 if it is several things */
+export function demandOf(body: StructuredFields): Demand | undefined {
+  const [demand, other] = demandsOf(body);
+  if (demand === undefined || other === undefined) return demand;
+  throw invalidRequest(
+    `'${demand.param}' and '${other.param}' cannot be combined: each says what the whole answer is. Leave one out.`,
+    other.param,
+  );
 }
 
 /** What a request demands of its answer, and the parameter that says so. */
-type Demand = { readonly param: string } & (
+export type Demand = { readonly param: string } & (
   | { readonly kind: "json"; readonly value: unknown }
   | { readonly kind: "json_object" }
   | { readonly kind: "regex" | "grammar"; readonly value: string }
@@ -52,31 +57,31 @@ function demandsOf({
   return [
     ...(format?.type === "json_object" ? [{ param: "response_format", kind: "json_object" } as const] : []),
     ...(format?.type === "json_schema"
-      ? demandOf("json", "response_format.json_schema.schema", format.json_schema?.schema)
+      ? given("json", "response_format.json_schema.schema", format.json_schema?.schema)
       : []),
-    ...demandOf("json", "structured_outputs.json", outputs?.json),
-    ...demandOf("regex", "structured_outputs.regex", outputs?.regex),
-    ...demandOf("choice", "structured_outputs.choice", outputs?.choice),
-    ...demandOf("grammar", "structured_outputs.grammar", outputs?.grammar),
+    ...given("json", "structured_outputs.json", outputs?.json),
+    ...given("regex", "structured_outputs.regex", outputs?.regex),
+    ...given("choice", "structured_outputs.choice", outputs?.choice),
+    ...given("grammar", "structured_outputs.grammar", outputs?.grammar),
     ...(outputs?.json_object
       ? [{ param: "structured_outputs.json_object", kind: "json_object" } as const]
       : []),
-    ...demandOf("json", "guided_json", body.guided_json),
-    ...demandOf("regex", "guided_regex", body.guided_regex),
-    ...demandOf("choice", "guided_choice", body.guided_choice),
-    ...demandOf("grammar", "guided_grammar", body.guided_grammar),
+    ...given("json", "guided_json", body.guided_json),
+    ...given("regex", "guided_regex", body.guided_regex),
+    ...given("choice", "guided_choice", body.guided_choice),
+    ...given("grammar", "guided_grammar", body.guided_grammar),
   ];
 }
 
-const demandOf = <Kind extends string, Value>(kind: Kind, param: string, value: Value | null | undefined) =>
+const given = <Kind extends string, Value>(kind: Kind, param: string, value: Value | null | undefined) =>
   value === undefined || value === null ? [] : [{ kind, param, value }];
 
-function requireGrammars({ card }: WorkerSide, { param }: Demand): void {
+/** @throws ApiError 400 if the model's workers cannot keep to grammars */
+export function requireGrammars({ card }: WorkerSide, param: string): void {
   if (card.features.grammar === true) return;
-  const name = param.split(".")[0]!;
   throw invalidRequest(
-    `The model '${card.name}' does not support '${name}': its engine cannot keep to a grammar. Leave it out, or use a model on llama.cpp workers.`,
-    name,
+    `The model '${card.name}' does not support '${param}': its engine cannot keep to a grammar. Leave it out, or use a model on llama.cpp workers.`,
+    param,
     "unsupported_parameter",
   );
 }
@@ -87,17 +92,17 @@ const MOST_KEPT = 64;
 /** Largest one that is kept, in characters. */
 const LARGEST_KEPT = 100_000;
 
-/** By the demand, the most recently used last. */
-const kept = new Map<string, string>();
+/** By their keys, the most recently used last. */
+const grammars = new Map<string, string>();
 
-function grammarFor(demand: Demand): string {
-  const key = JSON.stringify(demand);
-  const grammar = kept.get(key) ?? makeGrammar(demand);
-  kept.delete(key);
-  if (key.length + grammar.length <= LARGEST_KEPT) kept.set(key, grammar);
-  for (const oldest of kept.keys()) {
-    if (kept.size <= MOST_KEPT) break;
-    kept.delete(oldest);
+/** The grammar of a key, made only if it is not kept. */
+export function kept(key: string, make: () => string): string {
+  const grammar = grammars.get(key) ?? make();
+  grammars.delete(key);
+  if (key.length + grammar.length <= LARGEST_KEPT) grammars.set(key, grammar);
+  for (const oldest of grammars.keys()) {
+    if (grammars.size <= MOST_KEPT) break;
+    grammars.delete(oldest);
   }
   return grammar;
 }
@@ -106,10 +111,7 @@ function makeGrammar(demand: Demand): string {
   const { param } = demand;
   switch (demand.kind) {
     case "json":
-      return schemaGrammar(
-        typeof demand.value === "string" ? parsed(demand.value, param) : demand.value,
-        param,
-      );
+      return schemaGrammar(schemaOf(demand.value, param), param);
     case "json_object":
       return jsonObjectGrammar();
     case "regex":
@@ -121,9 +123,11 @@ function makeGrammar(demand: Demand): string {
   }
 }
 
-function parsed(text: string, param: string): unknown {
+/** The schema, which clients also send as text. */
+export function schemaOf(value: unknown, param: string): unknown {
+  if (typeof value !== "string") return value;
   try {
-    return JSON.parse(text);
+    return JSON.parse(value);
   } catch {
     throw invalidRequest(`Invalid value for '${param}': it is not the text of a JSON schema.`, param);
   }

@@ -16,9 +16,9 @@ export interface AllowedCalls {
 export function allowedCalls(body: ChatCompletionRequest): AllowedCalls {
   const { tools, tool_choice: choice, parallel_tool_calls: isParallel } = body;
   const all = new Map(
-    (tools ?? []).map(({ function: { name, parameters } }): [string, ToolFunction] => [
+    (tools ?? []).map(({ function: { name, parameters, strict } }): [string, ToolFunction] => [
       name,
-      { name, parameters: parameters ?? {} },
+      { name, parameters: parameters ?? undefined, isStrict: strict === true },
     ]),
   );
   return chosenCalls(all, isParallel !== false, choice, "tool_choice.function.name");

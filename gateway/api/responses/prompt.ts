@@ -5,6 +5,7 @@ import type { Conversation } from "../../prompts/conversation.ts";
 import { isRecord } from "../../prompts/json.ts";
 import { responsesConversation } from "../../prompts/responses-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
+import type { StructuredFields } from "../openai/structured-output.ts";
 import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
 import type { InputItem, InputTokensRequest } from "./schemas.ts";
 import { forModel, functionsOf } from "./tools.ts";
@@ -21,12 +22,14 @@ export async function readResponse(
   maxTokens?: number | null,
 ): Promise<ChatPrompt> {
   const calls = callsOf(body);
+  const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {
     try {
       return await readChat(model, {
         conversation: conversationOf(body, kept),
         calls,
         maxTokens,
+        structured,
         param: "input",
       });
     } catch (error) {
@@ -34,6 +37,15 @@ export async function readResponse(
       if (!isTooLong || body.truncation !== "auto" || withoutOldest(kept).length === 0) throw error;
     }
   }
+}
+
+/** The format of the text, as in a chat completion, where it is nested one level deeper. */
+export function structuredOf({ text }: InputTokensRequest): StructuredFields {
+  const format = text?.format;
+  if (!format || format.type === "text") return {};
+  if (format.type === "json_object") return { response_format: { type: format.type } };
+  const { type, ...schema } = format;
+  return { response_format: { type, json_schema: schema } };
 }
 
 /** A conversation as a chat. */
@@ -71,9 +83,9 @@ function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
 function callsOf(body: InputTokensRequest): AllowedCalls {
   const { tool_choice: choice, parallel_tool_calls } = body;
   const all = new Map(
-    functionsOf(body).map(({ name, parameters }): [string, ToolFunction] => [
+    functionsOf(body).map(({ name, parameters, strict }): [string, ToolFunction] => [
       name,
-      { name, parameters: parameters ?? {} },
+      { name, parameters: parameters ?? undefined, isStrict: strict === true },
     ]),
   );
   return chosenCalls(all, parallel_tool_calls !== false, choiceOf(choice), "tool_choice.name");

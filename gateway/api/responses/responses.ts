@@ -42,7 +42,7 @@ export async function responses(
   const owner = ownerOf(context);
   const input = await resolved(store, owner, itemsOf(body.input));
   const history = await itemsUpTo(store, owner, body.previous_response_id);
-  const { tokens, maxTokens, reading } = await readResponse(
+  const { tokens, maxTokens, reading, grammar } = await readResponse(
     model,
     body,
     [...history, ...input],
@@ -60,6 +60,7 @@ export async function responses(
     prompts: [{ tokens, maxTokens }],
     stops: model.template.stops,
     reading,
+    grammar,
     logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
     echoLogprobs: false,
     format: (head) =>

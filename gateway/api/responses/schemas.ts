@@ -71,6 +71,18 @@ const toolChoice = z.union([
   }),
 ]);
 
+const textFormat = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text") }),
+  z.object({ type: z.literal("json_object") }),
+  z.object({
+    type: z.literal("json_schema"),
+    name: z.string().min(1),
+    description: z.string().nullish(),
+    schema: z.record(z.string(), z.unknown()),
+    strict: z.boolean().nullish(),
+  }),
+]);
+
 /** What a request to answer, and one to count tokens, have in common. */
 const prompt = {
   model: z.string().min(1).describe("Name or alias of the model."),
@@ -96,6 +108,10 @@ const prompt = {
     .object({ effort: z.string().max(64).nullish(), summary: z.string().nullish() })
     .nullish()
     .describe("effort is passed to the model's chat template; `none` turns reasoning off if it can."),
+  text: z
+    .object({ format: textFormat.nullish(), verbosity: z.string().nullish() })
+    .nullish()
+    .describe("format: text, json_object, or json_schema with a schema for the answer."),
   truncation: z
     .enum(["auto", "disabled"])
     .nullish()
@@ -115,9 +131,6 @@ export const responsesRequest = z.object({
   top_logprobs: z.number().int().min(0).max(20).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
-  text: z
-    .object({ format: z.object({ type: z.string() }).loose().nullish(), verbosity: z.string().nullish() })
-    .nullish(),
   user: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
   stator: statorExtension.nullish(),

@@ -1,5 +1,4 @@
 import { randomId } from "#runtime";
-import { isRecord } from "../../prompts/json.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
@@ -7,10 +6,10 @@ import type { Translator } from "../translation/translation.ts";
 import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
-import { choiceOf, conversationOf, refuseUnsupportedItems } from "./prompt.ts";
+import { choiceOf, conversationOf, refuseUnsupportedItems, structuredOf } from "./prompt.ts";
 import { newResponse } from "./response.ts";
 import { FUNCTIONS, ownerOf, saver, UNSUPPORTED } from "./responses.ts";
-import { type ResponsesRequest, responsesRequest } from "./schemas.ts";
+import { responsesRequest } from "./schemas.ts";
 import { clientNames } from "./tools.ts";
 
 /** Turns `/v1/responses` into a chat completion. */
@@ -36,12 +35,12 @@ export const translateResponses: Translator = async (context, dependencies, json
         max_tokens: body.max_output_tokens,
         temperature: body.temperature,
         top_p: body.top_p,
-        response_format: responseFormat(body),
         reasoning_effort: templateArguments.reasoning_effort,
         user: body.user,
         prompt_cache_key: body.prompt_cache_key,
         stator: body.stator,
       }),
+      ...structuredOf(body),
       ...streamFields(body.stream),
     },
     format: (promptTokens) => {
@@ -52,12 +51,3 @@ export const translateResponses: Translator = async (context, dependencies, json
     errorBody: (error) => error,
   };
 };
-
-/** The format of the text, which a chat completion nests one level deeper. */
-function responseFormat({ text }: ResponsesRequest): unknown {
-  const format = text?.format;
-  if (!isRecord(format) || format.type === "text") return undefined;
-  if (format.type !== "json_schema") return format;
-  const { type, ...schema } = format;
-  return { type, json_schema: schema };
-}

@@ -1,0 +1,74 @@
+import type { Grammar } from "#runtime";
+import { type CallsOptions, callsGrammar, taggedCallsGrammar } from "../../grammars/index.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
+import type { WorkerSide } from "../../models/model.ts";
+import { hermes } from "../../parsers/tools/hermes.ts";
+import { json } from "../../parsers/tools/json.ts";
+import type { ToolFormat } from "../../parsers/types.ts";
+import {
+  type Demand,
+  demandOf,
+  grammarOf,
+  kept,
+  requireGrammars,
+  type StructuredFields,
+  schemaOf,
+} from "./structured-output.ts";
+import type { AllowedCalls } from "./tool-choice.ts";
+
+/** How an answer with calls is made to have its form. */
+export interface ChatGrammar {
+  readonly grammar: Grammar | undefined;
+  /** How the calls are then written. */
+  readonly toolFormat: ToolFormat | undefined;
+}
+
+/**
+ * The grammar of a chat's answer: for calls that are demanded or strict, and for structured output.
+ * @param after the end of the reasoning within which the answer begins
+ * @throws ApiError 400 if the model or a grammar cannot keep to what is demanded
+ */
+export function chatGrammar(
+  model: WorkerSide,
+  calls: AllowedCalls,
+  structured: StructuredFields,
+  after: readonly string[],
+): ChatGrammar {
+  const { toolFormat } = model;
+  const demand = demandOf(structured);
+  if (calls.tools.size === 0 || (!calls.isRequired && demand === undefined && !isStrict(model, calls)))
+    return { grammar: grammarOf(structured, model, after), toolFormat };
+  const parallel = !calls.isSingle;
+  const tools = [...calls.tools.values()];
+  if (!calls.isRequired && demand === undefined) {
+    const [begin] = hermes.begins;
+    const tags = { begin: begin!, end: hermes.ends![0]!, parallel };
+    const key = JSON.stringify(["strict", tools, tags]);
+    return {
+      grammar: { gbnf: kept(key, () => taggedCallsGrammar(tools, tags)), after: [begin!] },
+      toolFormat,
+    };
+  }
+  requireGrammars(model, calls.isRequired ? "tool_choice" : demand!.param.split(".")[0]!);
+  const answer = calls.isRequired || demand === undefined ? undefined : answerOf(demand);
+  const key = JSON.stringify(["calls", tools, parallel, answer]);
+  const gbnf = kept(key, () => callsGrammar(tools, { parallel, answer }));
+  return { grammar: { gbnf, after: [...after] }, toolFormat: json };
+}
+
+/** Whether calls that the model may choose to make must match their schemas, and can be made to. */
+const isStrict = ({ card, toolFormat }: WorkerSide, { tools }: AllowedCalls): boolean =>
+  card.features.grammar === true &&
+  toolFormat === hermes &&
+  [...tools.values()].some(({ isStrict }) => isStrict === true);
+
+/** What the answer may be if nothing is called. */
+function answerOf(demand: Demand): CallsOptions["answer"] {
+  const { param } = demand;
+  if (demand.kind === "json_object") return "object";
+  if (demand.kind === "json") return { schema: schemaOf(demand.value, param), path: param };
+  throw invalidRequest(
+    `'${param}' and 'tools' cannot be combined. Leave one out, or set 'tool_choice' to 'none'.`,
+    param,
+  );
+}
