@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { complete, expectSame, prompts, warmUp } from "./greedy.ts";
 import { areReady, attach, metricOf, prefills } from "./setup.ts";
@@ -32,6 +32,7 @@ test("every rank takes part, and answers are those of one engine", async () => {
   const [prefill, decode] = servers as [VllmServer, VllmServer];
   const flags = ["--health-failures=100", "--remote-prefill-max-wait=1000"];
   const { stator, url } = await attach([], "--prefill", prefill.url, "--decode", decode.url, ...flags);
+  onTestFailed(() => console.log(stator.stdout, stator.stderr, prefill.output, decode.output));
   await areReady(url, 2);
   const before = await metricOf(decode, "vllm:nixl_xfer_time_seconds_count");
   const all = prompts(REQUESTS);

@@ -15,7 +15,8 @@ export function poolsSuite(kind: string): Pools {
     const headers = await pools.askOne();
     expect(pools.prefill.map(({ name }) => name)).toContain(headers.get("x-stator-prefill-worker"));
     expect(pools.decode.map(({ name }) => name)).toContain(headers.get("x-stator-worker"));
-    expect(await metric(pools.url, "stator_remote_prefill_seconds_count")).toBe(33);
+    // A prefill engine may end its own answer after the decode engine.
+    await expect.poll(() => metric(pools.url, "stator_remote_prefill_seconds_count")).toBe(33);
   });
 
   test("the table of engines shows their roles", () => {
