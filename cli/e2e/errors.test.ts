@@ -109,12 +109,7 @@ describe("a parameter", () => {
     ],
     [{ guided_choice: ["a"] }, "guided_choice", "unsupported_parameter", "does not support 'guided_choice'"],
     [{ response_format: { type: "xml" } }, "response_format.type", "invalid_value", "json_schema"],
-    [
-      { response_format: { type: "json_schema" } },
-      "response_format.json_schema",
-      "invalid_value",
-      "missing",
-    ],
+    [{ response_format: { type: "json_schema" } }, "response_format.json_schema", "invalid_value", "missing"],
     [
       { response_format: { type: "json_object" }, structured_outputs: { regex: "a" } },
       "structured_outputs.regex",
