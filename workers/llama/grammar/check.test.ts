@@ -15,6 +15,8 @@ describe("a grammar is accepted", () => {
     "# a comment\nroot ::= item+ # another\nitem ::= [a-z\\]\\x41-\\u00e9]{1,3} | .\n",
     'root ::= (\n  "a" |\n  ( "b" [^"] )?\n) end\r\nend ::= ""',
     'root ::= "x" root | "y"',
+    'root ::= (word " "*)*\nword ::= [a-z]+',
+    'root ::= expr\nexpr ::= term ([-+*/] term)*\nterm ::= [0-9]+ | "(" expr ")"',
     "root ::= [a-c] {2} | [-a] { 1 , }",
   ])("%s", (source) => expect(() => checkGrammar(source)).not.toThrow());
 });
@@ -49,6 +51,11 @@ describe("a grammar is refused", () => {
     [
       "in too many ways",
       `${Array.from({ length: 40 }, (_, n) => `${n === 0 ? "root" : `r${n}`} ::= r${n + 1} "a" | r${n + 1} "b"`).join("\n")}\nr40 ::= "x"`,
+    ],
+    ["too ambiguous", 'root ::= "a" root "b" | "a" root "c" | "a"'],
+    [
+      "too ambiguous",
+      'root ::= "[" ws (item ("," ws item)*)? "]"\nws ::= " "?\nitem ::= one | two | [0-9]+\none ::= "[" root "]" "x"\ntwo ::= "[" root "]" "y"',
     ],
     ["NUL", 'root ::= "\0"'],
     [

@@ -1,3 +1,4 @@
+import { refuseAmbiguity } from "./ambiguity.ts";
 import { type Alternatives, GrammarError, type Part, parseGbnf } from "./gbnf.ts";
 import type { Characters } from "./writable.ts";
 
@@ -32,6 +33,7 @@ export function checkGrammar(source: string, writable: Characters): void {
   refuseUnwritable(rules, writable);
   refuseEndless(rules);
   refuseLeftRecursion(rules);
+  refuseAmbiguity(rules);
 }
 
 type Rules = ReadonlyMap<string, Alternatives>;
