@@ -1,5 +1,6 @@
 import type { GatewayDependencies } from "../api/dependencies.ts";
-import { MemoryResponses, type ResponseStore } from "../api/responses/store.ts";
+import { MemoryResponses } from "../api/responses/memory.ts";
+import type { ResponseStore } from "../api/responses/store.ts";
 import { gatewayStops } from "../kernel/errors.ts";
 
 /** Aborts requests in flight: streams end with an error event, the others get 503. */

@@ -8,6 +8,10 @@ export class Reciter implements Engine {
   /** The next answers, in order; the last one is repeated. */
   script: string[] = [];
   readonly prompts: string[] = [];
+  /** An answer waits here once it has this many tokens. */
+  gate: { readonly at: number; readonly open: Promise<unknown> } | undefined;
+  /** How many answers were cut off. */
+  cut = 0;
   /** How many tokens of the answers it has recited. */
   recited = 0;
 
@@ -48,13 +52,20 @@ export class Reciter implements Engine {
         return;
       }
       await new Promise((resolve) => setImmediate(resolve));
-      if (signal.aborted) return;
+      if (index === this.gate?.at) await Promise.race([this.gate.open, aborted(signal)]);
+      if (signal.aborted) {
+        this.cut++;
+        return;
+      }
       this.recited++;
       yield { tokenIds: [byte], logprobs: [{ logprob: -0.5, top: [] }] };
     }
     yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
   }
 }
+
+const aborted = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 
 /** A chat template like Qwen3's: with tools and reasoning. */
 export const THINKER_TEMPLATE =

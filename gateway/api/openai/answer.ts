@@ -5,6 +5,7 @@ import type { Placement } from "../../requests/placement.ts";
 import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
 import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import type { Detached } from "../detached.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { newCallId } from "./call-id.ts";
@@ -19,6 +20,8 @@ export interface AnswerPlan {
   /** Response headers; `explain` adds the worker and the overlap. */
   headers: Record<string, string>;
   explain: boolean;
+  /** Set if the answer is made whether or not its client stays. */
+  detached?: Detached | undefined;
   /** Called once with the request's HTTP status (499 if the client disconnected) and its usage. */
   onSettled(status: number, usage: Usage): void;
   /** Called instead of `onSettled` if another model is asked. */
@@ -68,7 +71,7 @@ abstract class Answer {
     this.plan = plan;
     this.resolve = resolve;
     this.reject = reject;
-    this.#signal = context.req.raw.signal;
+    this.#signal = plan.detached?.signal ?? context.req.raw.signal;
     this.#remaining = plan.jobs.length;
     const { requestOptions: options, warnings, running } = dependencies;
     const life = { options, warnings, running };
@@ -177,7 +180,8 @@ class StreamedAnswer extends Answer {
     reject: (error: Error) => void,
   ) {
     super(context, dependencies, plan, resolve, reject);
-    this.#open = (headers) => dependencies.openEventStream(context, headers);
+    const { detached } = plan;
+    this.#open = (headers) => detached?.openStream() ?? dependencies.openEventStream(context, headers);
   }
 
   protected override get hasBegun(): boolean {

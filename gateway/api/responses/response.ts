@@ -32,7 +32,7 @@ export function newResponse(
     object: "response",
     created_at: createdAt,
     status: "in_progress",
-    background: false,
+    background: body.background ?? false,
     error: null,
     incomplete_details: null,
     instructions: body.instructions ?? null,

@@ -1,11 +1,15 @@
 import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import type { Detached } from "../detached.ts";
+import type { AnswerHead } from "../openai/format.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
+import { inBackground } from "./background.ts";
 import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
@@ -19,7 +23,6 @@ export const FUNCTIONS = ["function", "namespace"];
 
 /** Parameters that are refused, and what to do instead. */
 export const UNSUPPORTED = {
-  background: "Leave it out, or set it to false.",
   conversation: "Use previous_response_id instead.",
   prompt: "Stored prompts are not here; send input and instructions.",
   max_tool_calls: "Leave it out.",
@@ -36,6 +39,7 @@ export async function responses(
   refuseUnsupportedItems(raw);
   refuseBuiltInTools(raw, FUNCTIONS);
   const body = validate(responsesRequest, raw);
+  refuseUnstored(body);
   const { models, responses: store } = dependencies;
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");
@@ -51,26 +55,34 @@ export async function responses(
   const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
   const id = `${RESPONSE}${randomId()}`;
   const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user, prompt_cache_key } = body;
-  return respond(context, dependencies, {
-    endpoint: "responses",
-    id,
-    model,
-    hasOthers,
-    body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key },
-    prompts: [{ tokens, maxTokens }],
-    stops: model.template.stops,
-    reading,
-    grammar,
-    logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
-    echoLogprobs: false,
-    format: (head) =>
-      responsesFormat(
-        head,
-        newResponse(id, head.model, head.created, body),
-        clientNames(body),
-        saver(dependencies, body, owner, input),
-      ),
-  });
+  const made = (detached?: Detached) =>
+    respond(context, dependencies, {
+      endpoint: "responses",
+      id,
+      model,
+      hasOthers: hasOthers && detached === undefined,
+      body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key },
+      prompts: [{ tokens, maxTokens }],
+      stops: model.template.stops,
+      reading,
+      grammar,
+      logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
+      echoLogprobs: false,
+      detached,
+      format: (head) =>
+        responsesFormat(head, begun(head), clientNames(body), saver(dependencies, body, owner, input)),
+    });
+  const begun = ({ model, created }: Pick<AnswerHead, "model" | "created">) =>
+    newResponse(id, model, created, body);
+  if (!body.background) return made();
+  const response = begun({ model: model.card.name, created: Math.floor(Date.now() / 1000) });
+  return inBackground(context, dependencies, { owner, response, input }, body.stream === true, made);
+}
+
+/** @throws ApiError 400 for a response in the background that is not to be stored */
+export function refuseUnstored({ background, store }: ResponsesRequest): void {
+  if (background && store === false)
+    throw invalidRequest("'background' needs 'store': nobody could get the response.", "background");
 }
 
 /** Stores a response at its end, if it is to be stored. */

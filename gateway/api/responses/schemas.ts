@@ -122,6 +122,10 @@ export const responsesRequest = z.object({
   ...prompt,
   max_output_tokens: z.number().int().min(1).nullish().describe("Longest answer in tokens."),
   stream: z.boolean().nullish().describe("Streams the response as server-sent events."),
+  background: z
+    .boolean()
+    .nullish()
+    .describe("Makes the response whether or not the client stays; it is then retrieved, or streamed again."),
   store: z.boolean().nullish().describe("Whether the response can be retrieved and continued; default true."),
   metadata: z.record(z.string().max(64), z.string().max(512)).nullish().describe("Kept with the response."),
   include: z

@@ -14,43 +14,26 @@ export interface StoredResponse {
 export interface ResponseStore {
   put(stored: StoredResponse): Promise<void>;
   get(id: string): Promise<StoredResponse | undefined>;
+  /** Also deletes its events. */
   delete(id: string): Promise<void>;
+  /** Begins to keep the events of a response that is made in the background. */
+  openLog(id: string): Promise<ResponseLog>;
+  /**
+   * Its events from one on, as they come, until the last one.
+   * @param from how many are left out
+   * @returns undefined if none are kept
+   */
+  follow(id: string, from: number, signal: AbortSignal): Promise<AsyncIterable<string> | undefined>;
+  /** Asks whoever makes a response to stop, in whichever process. */
+  cancel(id: string): Promise<void>;
 }
 
-/** Keeps responses in memory, up to a bound; the oldest are forgotten first. */
-export class MemoryResponses implements ResponseStore {
-  readonly #limit: number;
-  readonly #texts = new Map<string, string>();
-  #length = 0;
-
-  /** @param limit in characters of JSON */
-  constructor(limit: number) {
-    this.#limit = limit;
-  }
-
-  async put(stored: StoredResponse): Promise<void> {
-    const { id } = stored.response;
-    this.#remove(id);
-    const text = JSON.stringify(stored);
-    this.#texts.set(id, text);
-    this.#length += text.length;
-    for (const oldest of this.#texts.keys()) {
-      if (this.#length <= this.#limit) break;
-      this.#remove(oldest);
-    }
-  }
-
-  async get(id: string): Promise<StoredResponse | undefined> {
-    const text = this.#texts.get(id);
-    return text === undefined ? undefined : JSON.parse(text);
-  }
-
-  async delete(id: string): Promise<void> {
-    this.#remove(id);
-  }
-
-  #remove(id: string): void {
-    this.#length -= this.#texts.get(id)?.length ?? 0;
-    this.#texts.delete(id);
-  }
+/** The events of a response that is being made. */
+export interface ResponseLog {
+  /** Aborts when the response is cancelled. */
+  readonly cancelled: AbortSignal;
+  /** @param event in the format of event streams */
+  append(event: string): void;
+  /** There are no more events. */
+  end(): Promise<void>;
 }

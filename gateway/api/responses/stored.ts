@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
+import { followEvents } from "./background.ts";
 import { findResponse, withIds } from "./conversation.ts";
 import { ownerOf } from "./responses.ts";
 
@@ -14,10 +15,20 @@ type StoredRoute = (
 ) => Promise<Response>;
 
 /** `GET /v1/responses/{id}` */
-export const retrieveResponse: StoredRoute = async (context, { responses }, id) => {
+export const retrieveResponse: StoredRoute = async (context, dependencies, id) => {
+  const { responses } = dependencies;
   const { response } = await findResponse(responses, ownerOf(context), id);
-  return context.json(response);
+  const query = (name: string) => context.req.query(name);
+  if (!validateField(flag, query("stream"), "stream")) return context.json(response);
+  const after = validateField(sequenceNumber, query("starting_after"), "starting_after");
+  return followEvents(context, dependencies, id, after + 1);
 };
+
+const flag = z
+  .enum(["true", "false", "1", "0"])
+  .default("false")
+  .transform((value) => value === "true" || value === "1");
+const sequenceNumber = z.coerce.number().int().min(-1).default(-1);
 
 /** `DELETE /v1/responses/{id}` */
 export const deleteResponse: StoredRoute = async (context, { responses }, id) => {
@@ -28,11 +39,15 @@ export const deleteResponse: StoredRoute = async (context, { responses }, id) =>
 
 /** `POST /v1/responses/{id}/cancel` */
 export const cancelResponse: StoredRoute = async (context, { responses }, id) => {
-  await findResponse(responses, ownerOf(context), id);
-  throw invalidRequest(
-    "Only responses that were created with background set to true can be cancelled; to cancel another one, close its connection.",
-    "response_id",
-  );
+  const { response } = await findResponse(responses, ownerOf(context), id);
+  if (response.background !== true)
+    throw invalidRequest(
+      "Only responses that were created with background set to true can be cancelled; to cancel another one, close its connection.",
+      "response_id",
+    );
+  if (response.status !== "in_progress") return context.json(response);
+  await responses.cancel(id);
+  return context.json({ ...response, status: "cancelled" });
 };
 
 const limit = z.coerce.number().int().min(1).max(100).default(20);

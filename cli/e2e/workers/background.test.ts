@@ -1,0 +1,181 @@
+import OpenAI from "openai";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { readKeyFile } from "../../../gateway/access/key-file.ts";
+import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
+import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
+import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
+
+const CALL = '<tool_call>\n{"name": "now", "arguments": {"zone": "é😀"}}\n</tool_call>';
+const TEXT = `<think>\nHm.\n</think>\n\n${"A text. ".repeat(40)}\n${CALL}`;
+const tools = [{ type: "function" as const, name: "now", parameters: { type: "object" }, strict: false }];
+
+const KEYS = ["sk-one", "sk-two"];
+
+describe.each(["memory", "folder"])("Responses in the background, kept in %s", (store) => {
+  const engine = new Reciter("thinker-qwen3", { chatTemplate: THINKER_TEMPLATE });
+  let gateways: OwnGateway[];
+  let clients: OpenAI[];
+  const asked = { model: "thinker-qwen3", input: "Hi", background: true, tools };
+
+  beforeAll(async () => {
+    const options = store === "folder" ? { responsesFolder: temporaryFolder() } : {};
+    const first = await startOwnGateway({ engine }, options);
+    // Another gateway needs no workers to tell what the first one makes.
+    const second = store === "folder" ? await startOwnGateway({}, options) : first;
+    gateways = [first, second];
+    clients = gateways.map(({ url }) => new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 }));
+  });
+
+  afterEach(() => {
+    engine.gate = undefined;
+  });
+
+  /** Holds the engine until it is let go. */
+  function hold(at: number): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    engine.gate = { at, open: promise };
+    return () => resolve();
+  }
+
+  const get = async (path: string, from = 1): Promise<Response> =>
+    fetch(`${gateways[from]!.url}/v1/responses/${path}`);
+
+  test("are made although nobody waits, and can be retrieved", async () => {
+    engine.script = [TEXT];
+    const go = hold(50);
+    const { id, status, output } = await clients[0]!.responses.create(asked);
+    expect([status, output]).toEqual(["in_progress", []]);
+    expect(await clients[1]!.responses.retrieve(id)).toMatchObject({ id, status: "in_progress" });
+    go();
+    await expect.poll(async () => (await clients[1]!.responses.retrieve(id)).status).toBe("completed");
+    const response = await clients[1]!.responses.retrieve(id);
+    expect(response.output).toMatchObject([
+      { type: "reasoning" },
+      { type: "message" },
+      { type: "function_call" },
+    ]);
+  });
+
+  test("are streamed to who comes back, wherever and as often as the stream is cut", async () => {
+    engine.script = [TEXT];
+    engine.prompts.length = 0;
+    const go = hold(200);
+    const stream = await clients[0]!.responses.create({ ...asked, stream: true });
+    let id = "";
+    for await (const event of stream) {
+      if (event.type !== "response.created") continue;
+      id = event.response.id;
+      break;
+    }
+    // The client has left. What it gets in pieces is what one gets who stays.
+    const pieces: string[] = [];
+    const random = randomOf(7);
+    for (let cut = 0; cut < 60; cut++) {
+      if (pieces.length > 100) go();
+      const response = await get(`${id}?stream=true&starting_after=${pieces.length - 1}`, cut % 2);
+      pieces.push(...(await eventsUntil(response, Math.floor(random() * 30))));
+      if (pieces.at(-1)?.includes("event: response.completed")) break;
+    }
+    const whole = await eventsUntil(await get(`${id}?stream=true`), Number.POSITIVE_INFINITY);
+    pieces.push(...whole.slice(pieces.length));
+    expect(pieces).toEqual(whole);
+    expect(whole.map((event) => JSON.parse(event.split("data: ")[1]!).sequence_number)).toEqual(
+      whole.map((_, index) => index),
+    );
+    expect(whole.at(-1)).toContain("event: response.completed");
+    expect(engine.prompts).toHaveLength(1);
+  });
+
+  test("can be cancelled, which stops the engine", async () => {
+    engine.script = [TEXT];
+    hold(100);
+    const { id } = await clients[0]!.responses.create(asked);
+    const before = engine.cut;
+    await eventsUntil(await get(`${id}?stream=true`), 3);
+    expect(await clients[1]!.responses.cancel(id)).toMatchObject({ id, status: "cancelled" });
+    await expect.poll(() => engine.cut).toBe(before + 1);
+    await expect.poll(async () => (await clients[1]!.responses.retrieve(id)).status).toBe("cancelled");
+    const events = await eventsUntil(await get(`${id}?stream=true`), Number.POSITIVE_INFINITY);
+    expect(events.length).toBeGreaterThan(2);
+    expect(await clients[1]!.responses.cancel(id)).toMatchObject({ status: "cancelled" });
+  });
+
+  test("say that they have failed", async () => {
+    await using broken = await failing();
+    const { id } = await broken.client.responses.create({ ...asked, model: "broken" });
+    await expect.poll(async () => (await broken.client.responses.retrieve(id)).status).toBe("failed");
+    expect(await broken.client.responses.retrieve(id)).toMatchObject({ error: { code: "worker_failed" } });
+    const last = await eventsUntil(await fetch(`${broken.url}/v1/responses/${id}?stream=true`), 99);
+    expect(last.at(-1)).toContain("event: response.failed");
+  });
+
+  test("are refused if they are not to be stored, or streamed again if they were not in the background", async () => {
+    await expect(clients[0]!.responses.create({ ...asked, store: false })).rejects.toMatchObject({
+      status: 400,
+      param: "background",
+    });
+    engine.script = ["Yes."];
+    const { id } = await clients[0]!.responses.create({ ...asked, background: false });
+    expect((await get(`${id}?stream=true`)).status).toBe(400);
+    expect((await get(`${id}?stream=maybe`)).status).toBe(400);
+  });
+});
+
+/** A gateway with an engine that throws. */
+async function failing() {
+  const engine = new Reciter("broken");
+  engine.generate = async function* () {
+    yield { tokenIds: [] };
+    throw new Error("out of ideas");
+  };
+  const { url } = await startOwnGateway(
+    { broken: engine },
+    { requestOptions: { retries: 0, migrationLimit: 0 } },
+  );
+  const client = new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 });
+  return { url, client, [Symbol.asyncDispose]: async () => {} };
+}
+
+test("Responses belong to the key that made them", async () => {
+  const engine = new Reciter("plain");
+  engine.script = ["Yes."];
+  const entries = await Promise.all(
+    KEYS.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
+  );
+  const keys = readKeyFile({ keys: entries });
+  const { url } = await startOwnGateway({ engine }, { access: { keys } });
+  const [one, two] = KEYS.map((key) => new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 }));
+  const { id } = await one!.responses.create({ model: "plain", input: "Hi", background: true });
+  expect(await one!.responses.retrieve(id)).toMatchObject({ id });
+  for (const ask of [
+    () => two!.responses.retrieve(id),
+    () => two!.responses.cancel(id),
+    () => two!.responses.delete(id),
+    () => two!.responses.create({ model: "plain", input: "Hi", previous_response_id: id }),
+  ])
+    await expect(ask()).rejects.toMatchObject({ status: 404 });
+});
+
+/** The first events of a stream; then the client leaves. */
+async function eventsUntil(response: Response, count: number): Promise<string[]> {
+  expect(response.status).toBe(200);
+  const events: string[] = [];
+  let rest = "";
+  for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+    const all = (rest + text).split("\n\n");
+    rest = all.pop()!;
+    events.push(...all);
+    if (events.length >= count) break;
+  }
+  return events.slice(0, Math.max(count, 0));
+}
+
+/** https://en.wikipedia.org/wiki/Linear_congruential_generator */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}

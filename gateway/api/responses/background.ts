@@ -1,0 +1,102 @@
+import type { Context } from "hono";
+import type { GatewayEnv } from "../../access/env.ts";
+import { ApiError, toApiError } from "../../kernel/errors.ts";
+import type { EventStream } from "../../kernel/event-stream.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+import type { Detached } from "../detached.ts";
+import { failedResponse, type ResponseObject } from "./response.ts";
+import type { ResponseLog, StoredResponse } from "./store.ts";
+
+/**
+ * Makes a response in the background.
+ * @param stored the response as it begins
+ * @param make writes its events
+ * @returns the response, or its events if the client wants a stream
+ */
+export async function inBackground(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  stored: StoredResponse,
+  isStreamed: boolean,
+  make: (detached: Detached) => Promise<unknown>,
+): Promise<Response> {
+  const { responses, log } = dependencies;
+  const { response } = stored;
+  await responses.put(stored);
+  const events = await responses.openLog(response.id);
+  const end = (ended: ResponseObject) =>
+    Promise.all([events.end(), responses.put({ ...stored, response: ended })]).catch((error: unknown) =>
+      log.error("cannot store a response", { response: response.id, reason: String(error) }),
+    );
+  events.cancelled.addEventListener("abort", () => void end({ ...response, status: "cancelled" }));
+  make({ signal: events.cancelled, openStream: () => new LoggedStream(events) }).catch((error: unknown) => {
+    const failed = failedResponse(response, [], toApiError(error));
+    const data = { type: "response.failed", sequence_number: 0, response: failed };
+    events.append(`event: response.failed\ndata: ${JSON.stringify(data)}\n\n`);
+    return end(failed);
+  });
+  if (isStreamed) return followEvents(context, dependencies, response.id, 0);
+  return Response.json(response, { headers: { "x-request-id": context.var.requestId } });
+}
+
+/**
+ * Streams the events of a response in the background.
+ * @param from how many are left out
+ * @throws ApiError 400 if it has none
+ */
+export async function followEvents(
+  context: Context<GatewayEnv>,
+  { responses, openEventStream }: GatewayDependencies,
+  id: string,
+  from: number,
+): Promise<Response> {
+  const leaving = new AbortController();
+  const events = await responses.follow(id, from, leaving.signal);
+  if (events === undefined)
+    throw new ApiError(
+      400,
+      "invalid_request_error",
+      "Only responses that were created with background set to true can be streamed again.",
+      { param: "stream", code: "invalid_value" },
+    );
+  const stream = openEventStream(context, { "x-request-id": context.var.requestId });
+  let onWritable: (() => void) | undefined;
+  stream.onWritable = () => onWritable?.();
+  stream.onAbort = () => {
+    leaving.abort();
+    onWritable?.();
+  };
+  void (async () => {
+    for await (const event of events) {
+      if (stream.write(event)) continue;
+      await new Promise<void>((resolve) => {
+        onWritable = resolve;
+        if (leaving.signal.aborted) resolve();
+      });
+    }
+    if (!leaving.signal.aborted) stream.end();
+  })().catch(() => stream.end());
+  return stream.response;
+}
+
+/** Writes events into a log. */
+class LoggedStream implements EventStream {
+  readonly response = new Response(null);
+  readonly #log: ResponseLog;
+  onWritable: (() => void) | undefined;
+  onAbort: (() => void) | undefined;
+
+  constructor(log: ResponseLog) {
+    this.#log = log;
+  }
+
+  write(text: string): boolean {
+    // Each piece consists of whole events.
+    for (const event of text.split("\n\n")) if (event !== "") this.#log.append(`${event}\n\n`);
+    return true;
+  }
+
+  end(): void {
+    void this.#log.end();
+  }
+}
