@@ -225,6 +225,17 @@ describe("Responses for an engine that has only chats", () => {
   });
 });
 
+test("Responses in the background are made by such an engine, too", async () => {
+  const { id, status } = await openai.responses.create({ model: "tiny", input: "Paris?", background: true });
+  expect(status).toBe("in_progress");
+  await expect.poll(async () => (await openai.responses.retrieve(id)).status).toBe("completed");
+  expect((await openai.responses.retrieve(id)).output).toHaveLength(3);
+  refusal = { status: 400, body: { error: { message: "Too many tokens." } } };
+  const refused = await openai.responses.create({ model: "tiny", input: "Paris?", background: true });
+  await expect.poll(async () => (await openai.responses.retrieve(refused.id)).status).toBe("failed");
+  expect((await openai.responses.retrieve(refused.id)).error?.message).toBe("Too many tokens.");
+});
+
 test("An engine is asked once for each of the APIs", () => {
   expect(paths.filter((path) => path === "/v1/messages")).toHaveLength(1);
   expect(paths.filter((path) => path === "/v1/responses")).toHaveLength(1);

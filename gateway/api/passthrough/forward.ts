@@ -19,6 +19,7 @@ import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import type { Detached } from "../detached.ts";
 import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
@@ -26,6 +27,7 @@ import { placementHeaders } from "../placement-headers.ts";
 import { rescueFormats } from "../rescue/options.ts";
 import { rescuedReply } from "../rescue/rescued-reply.ts";
 import { formatsFor } from "../rescue/rescuer.ts";
+import { DetachedReply } from "../translation/detached-reply.ts";
 import { type ReplyTranslation, translatedReply } from "../translation/translated-reply.ts";
 import { CHAT_PATH, type Translation } from "../translation/translation.ts";
 import type { Candidate } from "./candidates.ts";
@@ -45,6 +47,8 @@ export interface EngineRequest {
   readonly form: ModelInForm | undefined;
   /** Set if the body is a chat completion that stands for a request of another API. */
   readonly translation?: Translation | undefined;
+  /** Set if the answer is made whether or not its client stays. */
+  readonly detached?: Detached | undefined;
 }
 
 /**
@@ -60,7 +64,7 @@ export async function forward(
   hasOthers: boolean,
 ): Promise<Response> {
   const model = found.engines;
-  const { translation } = given;
+  const { translation, detached } = given;
   const { method } = context.req;
   const path = translation === undefined ? context.req.path : CHAT_PATH;
   const endpoint = endpointOf(path);
@@ -114,7 +118,7 @@ export async function forward(
     errorBody: translation.errorBody,
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
-  return run(context, dependencies, job, meta, { translation: translated, rescue });
+  return run(context, dependencies, job, meta, { translation: translated, rescue, detached });
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
@@ -175,6 +179,7 @@ function renamed({ bytes, body, form }: EngineRequest, search: string, model: st
 interface Rewriting {
   readonly translation: ReplyTranslation | undefined;
   readonly rescue: AnswerFormats | undefined;
+  readonly detached: Detached | undefined;
 }
 
 /** How the answer to a chat is read; undefined if it passes as it is. */
@@ -193,9 +198,9 @@ function run(
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
-  { translation, rescue }: Rewriting,
+  { translation, rescue, detached }: Rewriting,
 ): Promise<Response> {
-  const { signal } = context.req.raw;
+  const signal = detached?.signal ?? context.req.raw.signal;
   return new Promise((resolve, reject) => {
     let begun: WireReply | undefined;
     const abort = () => {
@@ -207,12 +212,14 @@ function run(
         signal.removeEventListener("abort", abort);
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
         const open = (head: HttpHead) =>
-          transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+          detached !== undefined
+            ? new DetachedReply(detached.openStream(), head.status, reject)
+            : transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
         const translated = (head: HttpHead) =>
           translation === undefined ? open(head) : translatedReply(head, translation, open);
         const reply = rescue === undefined ? translated(head) : rescuedReply(head, rescue, translated);
         begun = reply;
-        resolve(reply.response);
+        if (detached === undefined || head.status < 300) resolve(reply.response);
         return reply;
       },
       onAnswered,

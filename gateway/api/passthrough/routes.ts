@@ -12,8 +12,10 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import type { Detached } from "../detached.ts";
 import { endpointOf, type OwnRoute } from "../endpoints.ts";
 import { readPreferences } from "../openai/preferences.ts";
+import { inBackground } from "../responses/background.ts";
 import { isTranslated, type Translation } from "../translation/translation.ts";
 import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
@@ -48,11 +50,16 @@ export function forwardOr(
       if (isForEngines(candidate)) {
         const { translate } = endpointOf(context.req.path);
         const { engines } = candidate.model;
-        const asked =
+        const { translation, ...asked }: EngineRequest =
           translate !== undefined && (await isTranslated(dependencies.translate, engines, context.req.path))
             ? translated(await translate(context, dependencies, json))
             : request;
-        return forward(context, dependencies, asked, candidate, hasOthers);
+        const answer = (detached?: Detached) =>
+          forward(context, dependencies, { ...asked, translation, detached }, candidate, hasOthers);
+        const { background } = translation ?? {};
+        return background === undefined
+          ? answer()
+          : inBackground(context, dependencies, background.stored, background.isStreamed, answer);
       }
       await candidate.model.whenReady();
       return own(context, dependencies, renamed(json, candidate), hasOthers);

@@ -1,4 +1,5 @@
 import { randomId } from "#runtime";
+import type { AnswerHead } from "../openai/format.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
@@ -8,7 +9,7 @@ import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { choiceOf, conversationOf, refuseUnsupportedItems, structuredOf } from "./prompt.ts";
 import { newResponse } from "./response.ts";
-import { FUNCTIONS, ownerOf, saver, UNSUPPORTED } from "./responses.ts";
+import { FUNCTIONS, ownerOf, refuseUnstored, saver, UNSUPPORTED } from "./responses.ts";
 import { responsesRequest } from "./schemas.ts";
 import { clientNames } from "./tools.ts";
 
@@ -18,12 +19,14 @@ export const translateResponses: Translator = async (context, dependencies, json
   refuseUnsupportedItems(json);
   refuseBuiltInTools(json, FUNCTIONS);
   const body = validate(responsesRequest, json);
+  refuseUnstored(body);
   const owner = ownerOf(context);
   const store = dependencies.responses;
   const input = await resolved(store, owner, itemsOf(body.input));
   const history = await itemsUpTo(store, owner, body.previous_response_id);
   const { messages, tools, templateArguments } = conversationOf(body, [...history, ...input]);
   const id = `${RESPONSE}${randomId()}`;
+  const begun = ({ model, created }: AnswerHead) => newResponse(id, model, created, body);
   return {
     chat: {
       model: body.model,
@@ -41,13 +44,18 @@ export const translateResponses: Translator = async (context, dependencies, json
         stator: body.stator,
       }),
       ...structuredOf(body),
-      ...streamFields(body.stream),
+      ...streamFields(body.stream || body.background),
     },
     format: (promptTokens) => {
       const head = translatedHead(id, body.model, promptTokens);
-      const response = newResponse(id, head.model, head.created, body);
-      return responsesFormat(head, response, clientNames(body), saver(dependencies, body, owner, input));
+      return responsesFormat(head, begun(head), clientNames(body), saver(dependencies, body, owner, input));
     },
     errorBody: (error) => error,
+    background: body.background
+      ? {
+          stored: { owner, response: begun(translatedHead(id, body.model, 0)), input },
+          isStreamed: body.stream === true,
+        }
+      : undefined,
   };
 };

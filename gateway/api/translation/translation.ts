@@ -7,6 +7,7 @@ import type { EngineSide } from "../../models/model.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { AnswerFormat } from "../openai/format.ts";
+import type { StoredResponse } from "../responses/store.ts";
 import type { TranslateWhen } from "./when.ts";
 
 /** The path of requests that are translated. */
@@ -19,6 +20,8 @@ export interface Translation {
   /** @param promptTokens length of the prompt, as far as it is known */
   format(promptTokens: number): AnswerFormat;
   errorBody(error: ApiError): object;
+  /** Set if the answer is made whether or not its client stays. */
+  readonly background?: { readonly stored: StoredResponse; readonly isStreamed: boolean } | undefined;
 }
 
 /**

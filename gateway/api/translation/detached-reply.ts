@@ -1,0 +1,59 @@
+import { ApiError } from "../../kernel/errors.ts";
+import type { EventStream } from "../../kernel/event-stream.ts";
+import { jsonOf } from "../../prompts/json.ts";
+import { errorMessageOf } from "../../requests/wire/engine-error.ts";
+import { RewrittenReply } from "./rewritten-reply.ts";
+
+/** Writes a translated answer into a log, whether or not its client stays. */
+export class DetachedReply extends RewrittenReply {
+  readonly #stream: EventStream;
+  readonly #status: number;
+  readonly #onRefused: (error: ApiError) => void;
+  readonly #decoder = new TextDecoder();
+  #refusal = "";
+
+  /** @param onRefused gets the engine's error, if it does not answer */
+  constructor(stream: EventStream, status: number, onRefused: (error: ApiError) => void) {
+    super(NO_REPLY);
+    this.#stream = stream;
+    this.#status = status;
+    this.#onRefused = onRefused;
+  }
+
+  override get response(): Response {
+    return this.#stream.response;
+  }
+
+  override end(): void {
+    if (this.#status < 300) this.#stream.end();
+    else {
+      const message = errorMessageOf(jsonOf(this.#refusal)) ?? "The engine refused the request.";
+      const type = this.#status < 500 ? "invalid_request_error" : "server_error";
+      this.#onRefused(new ApiError(this.#status, type, message, { code: "engine_error" }));
+    }
+  }
+
+  override destroy(): void {
+    this.#stream.end();
+  }
+
+  protected override take(bytes: Uint8Array): boolean {
+    const text = this.#decoder.decode(bytes, { stream: true });
+    if (this.#status < 300) this.#stream.write(text);
+    else this.#refusal += text;
+    return true;
+  }
+}
+
+/** There is no client whose connection could be full or lost. */
+const NO_REPLY = {
+  response: new Response(null),
+  isHolding: false,
+  onWritable: undefined,
+  onAbort: undefined,
+  write: () => true,
+  finish: () => {},
+  writeText: () => true,
+  end: () => {},
+  destroy: () => {},
+};
