@@ -1,3 +1,4 @@
+import type { Detached } from "../kernel/event-stream.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { InflightSlot } from "./inflight.ts";
 import type { RateLimiter } from "./rate-limit.ts";
@@ -21,6 +22,8 @@ export interface GatewayEnv {
     limiter: RateLimiter | undefined;
     /** The request's slot among the requests in flight. */
     slot: InflightSlot | undefined;
+    /** Set if the answer is made whether or not the client stays. */
+    detached: Detached | undefined;
     /** Releases everything that the request holds, once it is counted in the metrics. */
     settle: ((status: number) => void) | undefined;
   };

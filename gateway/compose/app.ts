@@ -9,6 +9,7 @@ import { listModels, retrieveModel } from "../api/openai/models.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
 import { isOwnResponse } from "../api/responses/items.ts";
 import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from "../api/responses/stored.ts";
+import { resumeStream } from "../api/resumable.ts";
 import { anthropicError } from "../kernel/anthropic-error.ts";
 import { ApiError, clientLeft, toApiError } from "../kernel/errors.ts";
 import { refuseLoop } from "../kernel/loops.ts";
@@ -55,10 +56,16 @@ export function createApp(
   addRoutes?.(app);
 
   function addApi(): void {
-    for (const [path, { own }] of ENDPOINTS) {
+    for (const [path, { own, events }] of ENDPOINTS) {
       if (own === undefined) continue;
       const handle = forwardOr(own.route);
       app.post(path, (context) => handle(context, dependencies));
+      // As browsers' EventSource resumes a stream.
+      if (events !== undefined)
+        app.get(path, async (context) => {
+          const { method, path } = context.req;
+          return (await resumeStream(context, dependencies)) ?? refuse(method, path);
+        });
     }
     app.get("/v1/models", (context) => listModels(context, dependencies));
     app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
@@ -118,8 +125,14 @@ export function createApp(
     return new Set([...own.map(({ method }) => method), ...engines]);
   }
 
+  function refuse(method: string, path: string): never {
+    throw unmatched(method, path);
+  }
+
   function unmatched(method: string, path: string): ApiError {
     const allowed = allowedMethods(path);
+    // There is a GET that only resumes streams.
+    allowed.delete(method);
     if (allowed.size === 0) {
       const meant = path.includes("/v1/") ? path.slice(path.lastIndexOf("/v1/")) : `/v1${path}`;
       let advice = "GET /docs lists all routes.";

@@ -19,6 +19,13 @@ export interface EventStream {
 
 export type OpenEventStream = (context: Context, headers: Record<string, string>) => EventStream;
 
+/** Where an answer goes that is made whether or not its client stays. */
+export interface Detached {
+  /** Aborts when the answer is not wanted any more. */
+  readonly signal: AbortSignal;
+  openStream(): EventStream;
+}
+
 export const EVENT_STREAM_HEADERS = {
   "content-type": "text/event-stream; charset=utf-8",
   "cache-control": "no-cache",

@@ -5,6 +5,7 @@ import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.t
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
+import { eventsUntil, randomOf } from "./streams.ts";
 
 const CALL = '<tool_call>\n{"name": "now", "arguments": {"zone": "é😀"}}\n</tool_call>';
 const TEXT = `<think>\nHm.\n</think>\n\n${"A text. ".repeat(40)}\n${CALL}`;
@@ -156,26 +157,3 @@ test("Responses belong to the key that made them", async () => {
   ])
     await expect(ask()).rejects.toMatchObject({ status: 404 });
 });
-
-/** The first events of a stream; then the client leaves. */
-async function eventsUntil(response: Response, count: number): Promise<string[]> {
-  expect(response.status).toBe(200);
-  const events: string[] = [];
-  let rest = "";
-  for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
-    const all = (rest + text).split("\n\n");
-    rest = all.pop()!;
-    events.push(...all);
-    if (events.length >= count) break;
-  }
-  return events.slice(0, Math.max(count, 0));
-}
-
-/** https://en.wikipedia.org/wiki/Linear_congruential_generator */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-}

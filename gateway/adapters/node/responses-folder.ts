@@ -2,7 +2,7 @@ import { appendFile, mkdir, open, readFile, rename, rm, stat, utimes, writeFile 
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, randomId } from "#runtime";
-import { isOwnResponse } from "../../api/responses/items.ts";
+import { isKept } from "../../api/responses/items.ts";
 import type { ResponseLog, ResponseStore, StoredResponse } from "../../api/responses/store.ts";
 
 /** How often the files of a response that is being made are looked at, in milliseconds. */
@@ -32,7 +32,7 @@ export class ResponsesFolder implements ResponseStore {
   }
 
   async get(id: string): Promise<StoredResponse | undefined> {
-    if (!isOwnResponse(id)) return undefined;
+    if (!isKept(id)) return undefined;
     const text = await readIfThere(this.#file(id, "json"), id);
     if (text === undefined) return undefined;
     const stored: StoredResponse = JSON.parse(text);
@@ -42,26 +42,33 @@ export class ResponsesFolder implements ResponseStore {
   }
 
   async delete(id: string): Promise<void> {
-    if (!isOwnResponse(id)) return;
+    if (!isKept(id)) return;
     await this.cancel(id);
     for (const kind of ["json", "events"] as const) await rm(this.#file(id, kind), { force: true });
   }
 
-  async openLog(id: string): Promise<ResponseLog> {
+  async openLog(id: string, owner: string): Promise<ResponseLog> {
     await this.#made();
-    await writeFile(this.#file(id, "events"), "", { mode: 0o600 });
+    await writeFile(this.#file(id, "events"), `${JSON.stringify(owner)}\n`, { mode: 0o600 });
     return new LogFile(this.#file(id, "events"), this.#file(id, "cancel"));
   }
 
-  async follow(id: string, from: number, signal: AbortSignal): Promise<AsyncIterable<string> | undefined> {
-    if (!isOwnResponse(id)) return undefined;
-    const path = this.#file(id, "events");
-    const isThere = await stat(path).catch(() => undefined);
-    return isThere && eventsIn(path, from, signal, () => this.#isAlive(id));
+  async follow(
+    id: string,
+    owner: string,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<string> | undefined> {
+    if (!isKept(id)) return undefined;
+    const lines = linesOf(this.#file(id, "events"), signal, () => this.#isAlive(id));
+    const { value } = await lines.next();
+    if (value === JSON.stringify(owner)) return eventsIn(lines, from);
+    await lines.return(undefined);
+    return undefined;
   }
 
   async cancel(id: string): Promise<void> {
-    if (!isOwnResponse(id) || !(await this.#isAlive(id))) return;
+    if (!isKept(id) || !(await this.#isAlive(id))) return;
     await writeFile(this.#file(id, "cancel"), "", { mode: 0o600 });
   }
 
@@ -82,7 +89,7 @@ export class ResponsesFolder implements ResponseStore {
   }
 }
 
-/** Appends events to a file: a line of JSON each. */
+/** Appends events to a file: a line of JSON each, after the first one, which names the owner. */
 class LogFile implements ResponseLog {
   readonly #path: string;
   readonly #cancelPath: string;
@@ -136,18 +143,27 @@ class LogFile implements ResponseLog {
   }
 }
 
-/** The events in a file from one on, as they are appended. */
-async function* eventsIn(
+async function* eventsIn(lines: AsyncIterable<string>, from: number): AsyncGenerator<string> {
+  let number = 0;
+  for await (const line of lines) {
+    if (line === END) return;
+    if (number++ >= from) yield JSON.parse(line);
+  }
+}
+
+/** The lines of a file, as they are appended; none if it does not exist. */
+async function* linesOf(
   path: string,
-  from: number,
   signal: AbortSignal,
   isAlive: () => Promise<boolean>,
-): AsyncGenerator<string> {
-  await using file = await open(path);
+): AsyncGenerator<string, undefined> {
+  const opened = await open(path).catch(() => undefined);
+  if (opened === undefined) return;
+  await using file = opened;
   const buffer = Buffer.alloc(64 * 1024);
   const decoder = new TextDecoder();
   let rest = "";
-  for (let number = 0; !signal.aborted; ) {
+  while (!signal.aborted) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length);
     if (bytesRead === 0) {
       if (!(await isAlive())) return;
@@ -156,10 +172,7 @@ async function* eventsIn(
     }
     const lines = (rest + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) {
-      if (line === END) return;
-      if (number++ >= from) yield JSON.parse(line);
-    }
+    yield* lines;
   }
 }
 

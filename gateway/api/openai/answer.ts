@@ -1,11 +1,10 @@
 import type { Context } from "hono";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
-import type { EventStream } from "../../kernel/event-stream.ts";
+import type { Detached, EventStream } from "../../kernel/event-stream.ts";
 import type { Placement } from "../../requests/placement.ts";
 import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
 import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { newCallId } from "./call-id.ts";

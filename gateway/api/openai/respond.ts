@@ -6,7 +6,6 @@ import type { WorkerSide } from "../../models/model.ts";
 import type { AnswerReading } from "../../requests/tokens/job.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";
@@ -31,8 +30,6 @@ export interface Question {
   /** How many of the most likely tokens to return with each one; undefined for no log probabilities. */
   logprobs: number | undefined;
   echoLogprobs: boolean;
-  /** Set if the answer is made whether or not its client stays. */
-  detached?: Detached | undefined;
   /** How answers are separated into text, reasoning and calls; undefined if all of it is text. */
   reading?: AnswerReading | undefined;
   format(head: AnswerHead): AnswerFormat;
@@ -82,7 +79,7 @@ export function respond(
     hasLogprobs: logprobs !== undefined,
     promptTokens: expected.promptTokens,
   });
-  const { detached } = question;
+  const { detached } = context.var;
   const answer = body.stream || detached !== undefined ? streamAnswer : wholeAnswer;
   const plan = { detached, jobs, format, choicesPerPrompt: n, headers, explain, onSettled, onFallback };
   return answer(context, dependencies, plan);

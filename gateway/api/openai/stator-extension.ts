@@ -39,6 +39,10 @@ const fields = {
     .max(86_400_000)
     .nullish()
     .describe("Milliseconds from the request's arrival within which the answer must be complete."),
+  resumable: z
+    .boolean()
+    .nullish()
+    .describe("Gives the stream's events ids, from which Last-Event-ID resumes it; see docs/api.md."),
   overlap_credit: z
     .number()
     .min(0)
@@ -70,10 +74,17 @@ export const STATOR_HEADERS = {
   deadline_ms: "x-stator-deadline-ms",
 } as const satisfies Partial<Record<keyof StatorExtension, string>>;
 
+/** Asks for a stream that can be resumed. */
+export const RESUMABLE_HEADER = "x-stator-resumable";
+
 /** The prefix of all headers that are meant for this server. */
 const HEADER_PREFIX = "x-stator-";
 
-const KNOWN_HEADERS: readonly string[] = [...Object.values(STATOR_HEADERS), "x-stator-explain"];
+const KNOWN_HEADERS: readonly string[] = [
+  ...Object.values(STATOR_HEADERS),
+  "x-stator-explain",
+  RESUMABLE_HEADER,
+];
 
 /**
  * Parses a header, percent-encoded or not, into its field's value. A trailing comma in a list is ignored.

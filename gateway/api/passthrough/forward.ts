@@ -19,7 +19,6 @@ import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
 import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
@@ -47,8 +46,6 @@ export interface EngineRequest {
   readonly form: ModelInForm | undefined;
   /** Set if the body is a chat completion that stands for a request of another API. */
   readonly translation?: Translation | undefined;
-  /** Set if the answer is made whether or not its client stays. */
-  readonly detached?: Detached | undefined;
 }
 
 /**
@@ -64,7 +61,7 @@ export async function forward(
   hasOthers: boolean,
 ): Promise<Response> {
   const model = found.engines;
-  const { translation, detached } = given;
+  const { translation } = given;
   const { method } = context.req;
   const path = translation === undefined ? context.req.path : CHAT_PATH;
   const endpoint = endpointOf(path);
@@ -118,7 +115,7 @@ export async function forward(
     errorBody: translation.errorBody,
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
-  return run(context, dependencies, job, meta, { translation: translated, rescue, detached });
+  return run(context, dependencies, job, meta, { translation: translated, rescue });
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
@@ -179,7 +176,6 @@ function renamed({ bytes, body, form }: EngineRequest, search: string, model: st
 interface Rewriting {
   readonly translation: ReplyTranslation | undefined;
   readonly rescue: AnswerFormats | undefined;
-  readonly detached: Detached | undefined;
 }
 
 /** How the answer to a chat is read; undefined if it passes as it is. */
@@ -198,8 +194,9 @@ function run(
   { transport, requestOptions, log, warnings, running }: GatewayDependencies,
   job: WireJob,
   { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
-  { translation, rescue, detached }: Rewriting,
+  { translation, rescue }: Rewriting,
 ): Promise<Response> {
+  const { detached } = context.var;
   const signal = detached?.signal ?? context.req.raw.signal;
   return new Promise((resolve, reject) => {
     let begun: WireReply | undefined;

@@ -12,10 +12,10 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
 import { endpointOf, type OwnRoute } from "../endpoints.ts";
 import { readPreferences } from "../openai/preferences.ts";
 import { inBackground } from "../responses/background.ts";
+import { isResumable, resumableStream, resumeStream } from "../resumable.ts";
 import { isTranslated, type Translation } from "../translation/translation.ts";
 import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
 import { type ModelInForm, modelInForm } from "./form.ts";
@@ -29,7 +29,19 @@ export function forwardOr(
   own: OwnRoute,
 ): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
   return async (context, dependencies) => {
+    const resumed = await resumeStream(context, dependencies);
+    if (resumed !== undefined) return resumed;
     const { bytes, json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
+    if (!isResumable(context, json)) return answer(context, dependencies, bytes, json);
+    return resumableStream(context, dependencies, () => answer(context, dependencies, bytes, json));
+  };
+
+  async function answer(
+    context: Context<GatewayEnv>,
+    dependencies: GatewayDependencies,
+    bytes: Uint8Array,
+    json: unknown,
+  ): Promise<Response> {
     const { models } = dependencies;
     const name = modelOfJson(json);
     if (name !== undefined) requireModel(context.get("key"), models, name);
@@ -54,17 +66,17 @@ export function forwardOr(
           translate !== undefined && (await isTranslated(dependencies.translate, engines, context.req.path))
             ? translated(await translate(context, dependencies, json))
             : request;
-        const answer = (detached?: Detached) =>
-          forward(context, dependencies, { ...asked, translation, detached }, candidate, hasOthers);
+        const forwarded = () =>
+          forward(context, dependencies, { ...asked, translation }, candidate, hasOthers);
         const { background } = translation ?? {};
         return background === undefined
-          ? answer()
-          : inBackground(context, dependencies, background.stored, background.isStreamed, answer);
+          ? forwarded()
+          : inBackground(context, dependencies, background.stored, background.isStreamed, forwarded);
       }
       await candidate.model.whenReady();
       return own(context, dependencies, renamed(json, candidate), hasOthers);
     });
-  };
+  }
 }
 
 /** Forwards any other path under `/v1/` to the attached engines. */

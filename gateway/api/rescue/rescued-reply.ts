@@ -1,6 +1,6 @@
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import { isRecord, jsonOf } from "../../prompts/json.ts";
-import { isDone, readEvents } from "../../requests/wire/event-text.ts";
+import { eventsIn, isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import { RewrittenReply } from "../translation/rewritten-reply.ts";
 import { Rescuer, type Said } from "./rescuer.ts";
@@ -61,7 +61,7 @@ class RescuedStream extends RewrittenReply {
 
   protected override take(bytes: Uint8Array): boolean {
     let text = "";
-    for (const event of this.#decoder.decode(bytes, { stream: true }).match(EVENTS) ?? [])
+    for (const event of eventsIn(this.#decoder.decode(bytes, { stream: true })))
       text += this.#rewritten(event);
     return text === "" || this.reply.writeText(text);
   }
@@ -151,9 +151,6 @@ class UnsureEvents {
     return events;
   }
 }
-
-/** Whole events, with the line ends that they have. */
-const EVENTS = /.+?(?:\r\n\r\n|\n\n|\r\r|$)/gs;
 
 const isList = (value: unknown) => Array.isArray(value) && value.length > 0;
 const hasText = (value: unknown) => typeof value === "string" && value !== "";

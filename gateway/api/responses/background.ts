@@ -2,8 +2,9 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
+import { eventsIn } from "../../requests/wire/event-text.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
+import { ownerOf } from "./owner.ts";
 import { failedResponse, type ResponseObject } from "./response.ts";
 import type { ResponseLog, StoredResponse } from "./store.ts";
 
@@ -18,47 +19,43 @@ export async function inBackground(
   dependencies: GatewayDependencies,
   stored: StoredResponse,
   isStreamed: boolean,
-  make: (detached: Detached) => Promise<unknown>,
+  make: () => Promise<unknown>,
 ): Promise<Response> {
   const { responses, log } = dependencies;
   const { response } = stored;
   await responses.put(stored);
-  const events = await responses.openLog(response.id);
+  const events = await responses.openLog(response.id, stored.owner);
   const end = (ended: ResponseObject) =>
     Promise.all([events.end(), responses.put({ ...stored, response: ended })]).catch((error: unknown) =>
       log.error("cannot store a response", { response: response.id, reason: String(error) }),
     );
   events.cancelled.addEventListener("abort", () => void end({ ...response, status: "cancelled" }));
-  make({ signal: events.cancelled, openStream: () => new LoggedStream(events) }).catch((error: unknown) => {
+  context.set("detached", { signal: events.cancelled, openStream: () => new LoggedStream(events) });
+  make().catch((error: unknown) => {
     const failed = failedResponse(response, [], toApiError(error));
     const data = { type: "response.failed", sequence_number: 0, response: failed };
     events.append(`event: response.failed\ndata: ${JSON.stringify(data)}\n\n`);
     return end(failed);
   });
-  if (isStreamed) return followEvents(context, dependencies, response.id, 0);
+  if (isStreamed) return followEvents(context, dependencies, response.id, 0, noEvents());
   return Response.json(response, { headers: { "x-request-id": context.var.requestId } });
 }
 
 /**
  * Streams the events of a response in the background.
  * @param from how many are left out
- * @throws ApiError 400 if it has none
+ * @param missing the error if it has none, or they belong to another key
  */
 export async function followEvents(
   context: Context<GatewayEnv>,
   { responses, openEventStream }: GatewayDependencies,
   id: string,
   from: number,
+  missing: ApiError,
 ): Promise<Response> {
   const leaving = new AbortController();
-  const events = await responses.follow(id, from, leaving.signal);
-  if (events === undefined)
-    throw new ApiError(
-      400,
-      "invalid_request_error",
-      "Only responses that were created with background set to true can be streamed again.",
-      { param: "stream", code: "invalid_value" },
-    );
+  const events = await responses.follow(id, ownerOf(context), from, leaving.signal);
+  if (events === undefined) throw missing;
   const stream = openEventStream(context, { "x-request-id": context.var.requestId });
   let onWritable: (() => void) | undefined;
   stream.onWritable = () => onWritable?.();
@@ -79,24 +76,49 @@ export async function followEvents(
   return stream.response;
 }
 
+/** For a response that was not made in the background. */
+export const noEvents = () =>
+  new ApiError(
+    400,
+    "invalid_request_error",
+    "Only responses that were created with background set to true can be streamed again.",
+    { param: "stream", code: "invalid_value" },
+  );
+
 /** Writes events into a log. */
-class LoggedStream implements EventStream {
+export class LoggedStream implements EventStream {
   readonly response = new Response(null);
   readonly #log: ResponseLog;
+  readonly #options: LoggedStreamOptions;
+  #count = 0;
   onWritable: (() => void) | undefined;
   onAbort: (() => void) | undefined;
 
-  constructor(log: ResponseLog) {
+  constructor(log: ResponseLog, options: LoggedStreamOptions = {}) {
     this.#log = log;
+    this.#options = options;
   }
 
+  /** @param text whole events */
   write(text: string): boolean {
-    // Each piece consists of whole events.
-    for (const event of text.split("\n\n")) if (event !== "") this.#log.append(`${event}\n\n`);
+    for (const event of eventsIn(text)) {
+      const id = this.#options.idOf?.(this.#count++);
+      this.#log.append(id === undefined ? event : `id: ${id}\n${event.replaceAll(OTHER_IDS, "")}`);
+    }
     return true;
   }
 
   end(): void {
     void this.#log.end();
+    this.#options.onEnd?.();
   }
 }
+
+export interface LoggedStreamOptions {
+  /** The id of each event; default: they have none. */
+  idOf?(number: number): string;
+  onEnd?(): void;
+}
+
+/** Ids that an engine gives its events. */
+const OTHER_IDS = /^id(?::.*)?(?:\r\n|\n|\r)/gm;

@@ -10,8 +10,12 @@ export class EventLog implements ResponseLog {
   /** Those who wait for the next event. */
   #waiting: (() => void)[] = [];
 
+  /** Id of the key that it belongs to. */
+  readonly owner: string;
+
   /** @param onGrowth gets the length of each event, in characters */
-  constructor(onGrowth: (length: number) => void) {
+  constructor(owner: string, onGrowth: (length: number) => void) {
+    this.owner = owner;
     this.#onGrowth = onGrowth;
   }
 

@@ -67,6 +67,12 @@ export const RESPONSE = "resp_";
 /** Whether an id may be that of a response which the gateway keeps. */
 export const isOwnResponse = (id: string): boolean => /^resp_[0-9a-z]{16}$/.test(id);
 
+/** Begins the ids of streams that can be resumed, which are kept like responses. */
+export const STREAM = "strm_";
+
+/** Whether an id may be that of something which the gateway keeps. */
+export const isKept = (id: string): boolean => /^(?:resp|strm)_[0-9a-z]{16}$/.test(id);
+
 const PREFIXES = { message: "msg", reasoning: "rs", function_call: "fc" };
 
 export const messageItem = (id: string, content: readonly OutputText[], status: ItemStatus): MessageItem => ({

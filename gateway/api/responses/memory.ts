@@ -32,14 +32,20 @@ export class MemoryResponses implements ResponseStore {
     this.#remove(id);
   }
 
-  async openLog(id: string): Promise<ResponseLog> {
-    const log = new EventLog((length) => this.#grow(length));
+  async openLog(id: string, owner: string): Promise<ResponseLog> {
+    const log = new EventLog(owner, (length) => this.#grow(length));
     this.#logs.set(id, log);
     return log;
   }
 
-  async follow(id: string, from: number, signal: AbortSignal): Promise<AsyncIterable<string> | undefined> {
-    return this.#logs.get(id)?.follow(from, signal);
+  async follow(
+    id: string,
+    owner: string,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<string> | undefined> {
+    const log = this.#logs.get(id);
+    return log?.owner === owner ? log.follow(from, signal) : undefined;
   }
 
   async cancel(id: string): Promise<void> {
@@ -48,11 +54,12 @@ export class MemoryResponses implements ResponseStore {
 
   #grow(length: number): void {
     this.#length += length;
-    for (const oldest of this.#texts.keys()) {
-      if (this.#length <= this.#limit) return;
-      // One that is being made stays.
-      if (this.#logs.get(oldest)?.isOver !== false) this.#remove(oldest);
-    }
+    // What is being made stays.
+    for (const ids of [this.#texts.keys(), this.#logs.keys()])
+      for (const oldest of ids) {
+        if (this.#length <= this.#limit) return;
+        if (this.#logs.get(oldest)?.isOver !== false) this.#remove(oldest);
+      }
   }
 
   #remove(id: string): void {

@@ -3,7 +3,6 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { Detached } from "../detached.ts";
 import type { AnswerHead } from "../openai/format.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
@@ -13,6 +12,7 @@ import { inBackground } from "./background.ts";
 import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
+import { ownerOf } from "./owner.ts";
 import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
 import { newResponse, type ResponseObject } from "./response.ts";
 import { type InputItem, inputTokensRequest, type ResponsesRequest, responsesRequest } from "./schemas.ts";
@@ -55,12 +55,12 @@ export async function responses(
   const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
   const id = `${RESPONSE}${randomId()}`;
   const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user, prompt_cache_key } = body;
-  const made = (detached?: Detached) =>
+  const made = () =>
     respond(context, dependencies, {
       endpoint: "responses",
       id,
       model,
-      hasOthers: hasOthers && detached === undefined,
+      hasOthers: hasOthers && !body.background,
       body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key },
       prompts: [{ tokens, maxTokens }],
       stops: model.template.stops,
@@ -68,7 +68,6 @@ export async function responses(
       grammar,
       logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
       echoLogprobs: false,
-      detached,
       format: (head) =>
         responsesFormat(head, begun(head), clientNames(body), saver(dependencies, body, owner, input)),
     });
@@ -117,6 +116,3 @@ export async function inputTokens(
   const { tokens } = await readResponse(model, body, [...history, ...input]);
   return Response.json({ object: "response.input_tokens", input_tokens: tokens.length });
 }
-
-/** Whose responses a request can see: those of its key. */
-export const ownerOf = (context: Context<GatewayEnv>): string => context.get("key")?.id ?? "";

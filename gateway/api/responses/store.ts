@@ -16,19 +16,24 @@ export interface ResponseStore {
   get(id: string): Promise<StoredResponse | undefined>;
   /** Also deletes its events. */
   delete(id: string): Promise<void>;
-  /** Begins to keep the events of a response that is made in the background. */
-  openLog(id: string): Promise<ResponseLog>;
+  /** Begins to keep the events of a response in the background, or of a stream that can be resumed. */
+  openLog(id: string, owner: string): Promise<ResponseLog>;
   /**
    * Its events from one on, as they come, until the last one.
    * @param from how many are left out
-   * @returns undefined if none are kept
+   * @returns undefined if none are kept for this owner
    */
-  follow(id: string, from: number, signal: AbortSignal): Promise<AsyncIterable<string> | undefined>;
+  follow(
+    id: string,
+    owner: string,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<string> | undefined>;
   /** Asks whoever makes a response to stop, in whichever process. */
   cancel(id: string): Promise<void>;
 }
 
-/** The events of a response that is being made. */
+/** The events of an answer that is being made. */
 export interface ResponseLog {
   /** Aborts when the response is cancelled. */
   readonly cancelled: AbortSignal;

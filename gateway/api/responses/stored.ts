@@ -4,9 +4,9 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
-import { followEvents } from "./background.ts";
+import { followEvents, noEvents } from "./background.ts";
 import { findResponse, withIds } from "./conversation.ts";
-import { ownerOf } from "./responses.ts";
+import { ownerOf } from "./owner.ts";
 
 type StoredRoute = (
   context: Context<GatewayEnv>,
@@ -21,7 +21,7 @@ export const retrieveResponse: StoredRoute = async (context, dependencies, id) =
   const query = (name: string) => context.req.query(name);
   if (!validateField(flag, query("stream"), "stream")) return context.json(response);
   const after = validateField(sequenceNumber, query("starting_after"), "starting_after");
-  return followEvents(context, dependencies, id, after + 1);
+  return followEvents(context, dependencies, id, after + 1, noEvents());
 };
 
 const flag = z

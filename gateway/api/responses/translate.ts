@@ -7,9 +7,10 @@ import type { Translator } from "../translation/translation.ts";
 import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
+import { ownerOf } from "./owner.ts";
 import { choiceOf, conversationOf, refuseUnsupportedItems, structuredOf } from "./prompt.ts";
 import { newResponse } from "./response.ts";
-import { FUNCTIONS, ownerOf, refuseUnstored, saver, UNSUPPORTED } from "./responses.ts";
+import { FUNCTIONS, refuseUnstored, saver, UNSUPPORTED } from "./responses.ts";
 import { responsesRequest } from "./schemas.ts";
 import { clientNames } from "./tools.ts";
 

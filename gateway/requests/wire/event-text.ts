@@ -34,6 +34,11 @@ export function readEvents(text: string): StreamEvent[] {
   return events;
 }
 
+/** Splits a text into its events, each with the line ends that it has. */
+export const eventsIn = (text: string): readonly string[] => text.match(EVENTS) ?? [];
+
+const EVENTS = /.+?(?:\r\n\r\n|\n\n|\r\r|$)/gs;
+
 /** Formats an event. @param name the event's name, for APIs that name events */
 export const event = (data: string, name?: string) => {
   const lines = data.split("\n").map((line) => `data: ${line}\n`);

@@ -1,0 +1,123 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { json } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readKeyFile } from "../../../gateway/access/key-file.ts";
+import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
+import { ScriptedEngine } from "../attach/scripted-engine.ts";
+import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
+import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
+import { eventsUntil, randomOf } from "./streams.ts";
+
+const TEXT = `<think>\nHm.\n</think>\n\n${"Text, é😀. ".repeat(60)}`;
+const KEYS = ["sk-one", "sk-two"];
+
+/** An engine that streams, with ids of its own. */
+let engine: ScriptedEngine;
+let asked = 0;
+const reciter = new Reciter("qwen3-thinker", { chatTemplate: THINKER_TEMPLATE });
+reciter.script = [TEXT];
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  await json(request);
+  asked++;
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (let index = 0; index < 300; index++) {
+    const choices = [
+      { index: 0, delta: { content: `${index} é😀 ` }, finish_reason: index === 299 ? "stop" : null },
+    ];
+    response.write(
+      `id: ${index}\r\ndata: ${JSON.stringify({ id: "c", object: "chat.completion.chunk", choices })}\r\n\r\n`,
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  response.end("data: [DONE]\r\n\r\n");
+}
+
+/** Two gateways that share a folder; only the first one has engines. */
+let gateways: OwnGateway[];
+
+beforeAll(async () => {
+  engine = await ScriptedEngine.start("tiny", answer);
+  const entries = await Promise.all(
+    KEYS.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
+  );
+  const options = { responsesFolder: temporaryFolder(), access: { keys: readKeyFile({ keys: entries }) } };
+  const first = await startOwnGateway({ reciter }, { ...options, engines: [{ url: engine.url }] });
+  gateways = [first, await startOwnGateway({}, options)];
+});
+
+afterAll(() => engine[Symbol.asyncDispose]());
+
+/** Sends a chat, or resumes one. */
+function send(
+  gateway: OwnGateway,
+  model: string,
+  headers: Record<string, string>,
+  key = KEYS[0],
+): Promise<Response> {
+  const body = { model, stream: true, messages: [{ role: "user", content: "Hi" }] };
+  return fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${key}`, ...headers },
+    body: JSON.stringify(body),
+  });
+}
+
+const idIn = (event: string) => /^id: (.*)$/m.exec(event)![1]!;
+
+describe.each([
+  ["a worker", "qwen3-thinker", () => reciter.prompts.length],
+  ["an attached engine", "tiny", () => asked],
+])("A resumable stream of %s", (_, model, requests) => {
+  test("is the same in pieces, from any gateway, and the engine saw one request", async () => {
+    const before = requests();
+    const random = randomOf(3);
+    const pieces = await eventsUntil(await send(gateways[0]!, model, { "x-stator-resumable": "true" }), 2);
+    const last = () => ({ "last-event-id": idIn(pieces.at(-1)!) });
+    for (let cut = 0; !pieces.at(-1)!.includes("[DONE]"); cut++) {
+      expect(cut).toBeLessThan(1000);
+      const response = await send(gateways[cut % 2]!, model, last());
+      pieces.push(...(await eventsUntil(response, 1 + Math.floor(random() * 5))));
+    }
+    const [first] = pieces;
+    const start = { "last-event-id": idIn(first!) };
+    const whole = [
+      first,
+      ...(await eventsUntil(await send(gateways[1]!, model, start), Number.POSITIVE_INFINITY)),
+    ];
+    expect(pieces).toEqual(whole);
+    expect(new Set(whole.map((event) => idIn(event!))).size).toBe(whole.length);
+    expect(requests()).toBe(before + 1);
+  });
+
+  test("belongs to its key", async () => {
+    const [first] = await eventsUntil(await send(gateways[0]!, model, { "x-stator-resumable": "true" }), 1);
+    const headers = { "last-event-id": idIn(first!) };
+    const refused = await send(gateways[1]!, model, headers, KEYS[1]);
+    expect(refused.status).toBe(404);
+    expect((await refused.json()).error).toMatchObject({ code: "stream_not_found", param: "last-event-id" });
+    const resumed = await fetch(`${gateways[1]!.url}/v1/chat/completions`, {
+      headers: { ...headers, authorization: `Bearer ${KEYS[0]}` },
+    });
+    expect((await eventsUntil(resumed, Number.POSITIVE_INFINITY)).at(-1)).toContain("[DONE]");
+  });
+
+  test("is an ordinary one if nobody asks for more", async () => {
+    const [first] = await eventsUntil(await send(gateways[0]!, model, {}), 1);
+    expect(first).not.toContain("strm_");
+  });
+});
+
+test("A request that fails gets its error, not a stream", async () => {
+  const response = await send(gateways[0]!, "unknown", { "x-stator-resumable": "true" });
+  expect(response.status).toBe(404);
+  expect((await response.json()).error.code).toBe("model_not_found");
+});
+
+test("A GET that resumes nothing is refused", async () => {
+  const response = await fetch(`${gateways[0]!.url}/v1/chat/completions`, {
+    headers: { authorization: `Bearer ${KEYS[0]}` },
+  });
+  expect([response.status, response.headers.get("allow")]).toEqual([405, "POST"]);
+});

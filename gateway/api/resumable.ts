@@ -1,0 +1,76 @@
+import type { Context } from "hono";
+import { randomId } from "#runtime";
+import type { GatewayEnv } from "../access/env.ts";
+import { ApiError } from "../kernel/errors.ts";
+import { isRecord } from "../prompts/json.ts";
+import type { GatewayDependencies } from "./dependencies.ts";
+import { RESUMABLE_HEADER } from "./openai/stator-extension.ts";
+import { followEvents, LoggedStream } from "./responses/background.ts";
+import { STREAM } from "./responses/items.ts";
+import { ownerOf } from "./responses/owner.ts";
+
+/** For how long a stream can be resumed after its end, in milliseconds. */
+const KEPT_MS = 10 * 60 * 1000;
+
+const EVENT_ID = /^(strm_[0-9a-z]{16})-(\d{1,9})$/;
+
+/**
+ * Resumes the stream that the header `last-event-id` names, after that event.
+ * @returns undefined if the header names none of ours
+ * @throws ApiError 404 if it is not kept, or belongs to another key
+ */
+export async function resumeStream(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+): Promise<Response | undefined> {
+  const [, id, number] = EVENT_ID.exec(context.req.header("last-event-id") ?? "") ?? [];
+  if (id === undefined) return undefined;
+  context.set("isCounted", true);
+  return followEvents(context, dependencies, id, Number(number) + 1, noStream());
+}
+
+const noStream = () =>
+  new ApiError(
+    404,
+    "not_found_error",
+    "There is no stream with this Last-Event-ID: it ended too long ago, or belongs to another key. Send the request again without the header.",
+    { param: "last-event-id", code: "stream_not_found" },
+  );
+
+/** Whether a request asks for a stream that can be resumed. */
+export function isResumable(context: Context<GatewayEnv>, json: unknown): boolean {
+  if (!isRecord(json) || json.stream !== true || json.background === true) return false;
+  const header = context.req.header(RESUMABLE_HEADER)?.toLowerCase();
+  if (header !== undefined) return header === "true" || header === "1";
+  return isRecord(json.stator) && json.stator.resumable === true;
+}
+
+/**
+ * Streams an answer that is made whether or not the client stays, and gives its events ids.
+ * @param answer makes the answer
+ */
+export async function resumableStream(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  answer: () => Promise<Response>,
+): Promise<Response> {
+  const { responses } = dependencies;
+  const id = `${STREAM}${randomId()}`;
+  const log = await responses.openLog(id, ownerOf(context));
+  const forget = () => responses.delete(id).catch(() => {});
+  const stream = new LoggedStream(log, {
+    idOf: (number) => `${id}-${number}`,
+    onEnd: () => setTimeout(forget, KEPT_MS).unref?.(),
+  });
+  context.set("detached", {
+    signal: log.cancelled,
+    openStream: () => stream,
+  });
+  try {
+    await answer();
+  } catch (error) {
+    await forget();
+    throw error;
+  }
+  return followEvents(context, dependencies, id, 0, noStream());
+}
