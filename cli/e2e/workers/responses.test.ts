@@ -97,6 +97,17 @@ describe("Responses with a model on workers", () => {
     ]);
   });
 
+  test("tell reasoning as a summary to clients that ask for one", async () => {
+    const { output } = await answer(ANSWER, { reasoning: { summary: "auto" } });
+    expect(output[0]).toMatchObject({
+      type: "reasoning",
+      content: [],
+      summary: [{ type: "summary_text", text: "I must look." }],
+    });
+    await answer("Yes.", { input: [...output, { role: "user", content: "Well?" }] as never });
+    expect(engine.prompts.at(-1)).toContain("<think>I must look.</think>");
+  });
+
   test("continue the conversation of a stored one, and of items", async () => {
     const first = await answer(ANSWER);
     const [, , call] = first.output as [unknown, unknown, OpenAI.Responses.ResponseFunctionToolCall];

@@ -1,4 +1,5 @@
 import type { ApiError } from "../../kernel/errors.ts";
+import { isRecord } from "../../prompts/json.ts";
 import type { TokenInfo } from "../../requests/tokens/job.ts";
 import { chatLogprobs } from "../openai/chat-format.ts";
 import type { AnswerFormat, AnswerHead, Choice } from "../openai/format.ts";
@@ -10,8 +11,8 @@ import {
   messageItem,
   type OutputItem,
   outputText,
+  type ReasoningPart,
   reasoningItem,
-  reasoningText,
 } from "./items.ts";
 import { endedResponse, failedResponse, type ResponseObject } from "./response.ts";
 import type { FunctionName } from "./tools.ts";
@@ -29,7 +30,8 @@ export function responsesFormat(
   onEnd: (response: ResponseObject) => Promise<void> | undefined,
 ): AnswerFormat {
   const writer = new EventWriter();
-  const items = new ItemWriter(writer, response.id);
+  const reasoningKind = isRecord(response.reasoning) && response.reasoning.summary ? SUMMARY : RAW;
+  const items = new ItemWriter(writer, response.id, reasoningKind);
   const logprobsOf = (tokens: readonly TokenInfo[] | undefined) =>
     tokens === undefined || !head.hasLogprobs ? [] : chatLogprobs(head.vocabulary, tokens).content;
   let finishReason: Choice["finishReason"] = "stop";
@@ -62,7 +64,7 @@ export function responsesFormat(
     },
     whole([answer], usage) {
       const calls = answer!.calls.map((call) => ({ ...call, ...names.get(call.name) }));
-      const output = itemsOf(response.id, { ...answer!, calls }, logprobsOf(answer!.tokens));
+      const output = itemsOf(response.id, { ...answer!, calls }, logprobsOf(answer!.tokens), reasoningKind);
       const ended = endedResponse(response, output, answer!.finishReason, usage);
       pending = onEnd(ended);
       return ended;
@@ -74,12 +76,13 @@ function itemsOf(
   responseId: string,
   { text, reasoning, calls, finishReason }: Choice,
   logprobs: readonly object[],
+  { partType }: ReasoningKind,
 ): OutputItem[] {
   const items: OutputItem[] = [];
   const last = finishReason === "length" ? "incomplete" : "completed";
   const newId = (type: OutputItem["type"]) => itemId(type, responseId, items.length);
   if (reasoning !== "")
-    items.push(reasoningItem(newId("reasoning"), [reasoningText(reasoning)], "completed"));
+    items.push(reasoningItem(newId("reasoning"), [{ type: partType, text: reasoning }], "completed"));
   const textStatus = calls.length === 0 ? last : "completed";
   if (text !== "" || calls.length === 0)
     items.push(messageItem(newId("message"), [outputText(text, logprobs)], textStatus));
@@ -112,16 +115,42 @@ interface OpenItem {
   readonly logprobs: object[];
 }
 
+/** How a response tells the model's reasoning. */
+interface ReasoningKind {
+  readonly partType: ReasoningPart["type"];
+  /** The fields and events that differ. */
+  readonly index: string;
+  readonly textEvent: string;
+  readonly partEvent: string;
+}
+
+const RAW: ReasoningKind = {
+  partType: "reasoning_text",
+  index: "content_index",
+  textEvent: "response.reasoning_text",
+  partEvent: "response.content_part",
+};
+
+/** For clients that ask for a summary, and only read that. */
+const SUMMARY: ReasoningKind = {
+  partType: "summary_text",
+  index: "summary_index",
+  textEvent: "response.reasoning_summary_text",
+  partEvent: "response.reasoning_summary_part",
+};
+
 /** Writes the events of a response's items, one after the other. */
 class ItemWriter {
   readonly #writer: EventWriter;
+  readonly #reasoning: ReasoningKind;
   readonly #responseId: string;
   /** Items that are complete. */
   readonly done: OutputItem[] = [];
   #open: OpenItem | undefined;
 
-  constructor(writer: EventWriter, responseId: string) {
+  constructor(writer: EventWriter, responseId: string, reasoning: ReasoningKind) {
     this.#writer = writer;
+    this.#reasoning = reasoning;
     this.#responseId = responseId;
   }
 
@@ -142,7 +171,8 @@ class ItemWriter {
         ? ""
         : this.end("completed") + this.#begin(reasoningItem(this.#newId("reasoning"), [], "in_progress"));
     this.#open!.text += delta;
-    return begin + this.#event("response.reasoning_text.delta", { content_index: 0, delta });
+    const { textEvent, index } = this.#reasoning;
+    return begin + this.#event(`${textEvent}.delta`, { [index]: 0, delta });
   }
 
   call(names: FunctionName, callId: string): string {
@@ -172,10 +202,11 @@ class ItemWriter {
         );
       }
       case "reasoning": {
-        const part = reasoningText(text);
+        const { partType, textEvent, partEvent, index } = this.#reasoning;
+        const part = { type: partType, text };
         return (
-          this.#event("response.reasoning_text.done", { ...index, text }) +
-          this.#event("response.content_part.done", { ...index, part }) +
+          this.#event(`${textEvent}.done`, { [index]: 0, text }) +
+          this.#event(`${partEvent}.done`, { [index]: 0, part }) +
           this.#finish(reasoningItem(id, [part], status))
         );
       }
@@ -203,8 +234,10 @@ class ItemWriter {
     };
     const added = this.#writer.event("response.output_item.added", { output_index: this.done.length, item });
     if (isCall) return added;
-    const part = item.type === "message" ? outputText("") : reasoningText("");
-    return added + this.#event("response.content_part.added", { content_index: 0, part });
+    if (item.type === "message")
+      return added + this.#event("response.content_part.added", { content_index: 0, part: outputText("") });
+    const { partType, partEvent, index } = this.#reasoning;
+    return added + this.#event(`${partEvent}.added`, { [index]: 0, part: { type: partType, text: "" } });
   }
 
   #finish(item: OutputItem): string {

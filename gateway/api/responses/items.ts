@@ -22,10 +22,15 @@ export interface OutputText {
 export interface ReasoningItem {
   readonly id: string;
   readonly type: "reasoning";
-  readonly summary: readonly never[];
-  readonly content: readonly { readonly type: "reasoning_text"; readonly text: string }[];
+  readonly summary: readonly ReasoningPart[];
+  readonly content: readonly ReasoningPart[];
   readonly encrypted_content: null;
   readonly status: ItemStatus;
+}
+
+export interface ReasoningPart {
+  readonly type: "reasoning_text" | "summary_text";
+  readonly text: string;
 }
 
 export interface FunctionCallItem extends Omit<Call, "id"> {
@@ -44,8 +49,6 @@ export const outputText = (text: string, logprobs: readonly object[] = []): Outp
   annotations: [],
   logprobs,
 });
-
-export const reasoningText = (text: string) => ({ type: "reasoning_text" as const, text });
 
 /** Item `index` of a response's output gets an id that leads back to the response; see `responseIdOf`. */
 export const itemId = (type: OutputItem["type"], responseId: string, index: number): string =>
@@ -85,9 +88,16 @@ export const messageItem = (id: string, content: readonly OutputText[], status: 
 
 export const reasoningItem = (
   id: string,
-  content: ReasoningItem["content"],
+  parts: readonly ReasoningPart[],
   status: ItemStatus,
-): ReasoningItem => ({ id, type: "reasoning", summary: [], content, encrypted_content: null, status });
+): ReasoningItem => ({
+  id,
+  type: "reasoning",
+  summary: parts.filter(({ type }) => type === "summary_text"),
+  content: parts.filter(({ type }) => type === "reasoning_text"),
+  encrypted_content: null,
+  status,
+});
 
 export const functionCallItem = (
   id: string,
