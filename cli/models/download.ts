@@ -1,9 +1,13 @@
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withFileLock } from "../file-lock.ts";
+import { byteText } from "./byte-text.ts";
+import { writeRecord } from "./file-record.ts";
+import { freeSpace } from "./machine.ts";
 import type { Progress } from "./progress.ts";
 
 export interface DownloadOptions {
@@ -12,6 +16,8 @@ export interface DownloadOptions {
   target: string;
   /** Expected checksum. Default: the source's, if it gives one. */
   sha256?: string | undefined;
+  /** The address, to announce it and to keep it with the checksum beside the file. Default: does neither. */
+  address?: string;
   progress: Progress;
   signal?: AbortSignal | undefined;
   /** Longest time to the first answer, in milliseconds. Default 30,000. */
@@ -25,6 +31,8 @@ interface RemoteFile {
   size: number | undefined;
   etag: string | undefined;
   sha256: string | undefined;
+  /** The hub's commit that has the file. */
+  commit: string | undefined;
 }
 
 /** A download failed in a way that a retry would not fix. */
@@ -47,6 +55,11 @@ export async function download(options: DownloadOptions): Promise<void> {
     async () => {
       if (await exists(target)) return;
       const remote = await inspect(options);
+      if (options.address !== undefined) {
+        const size = remote.size === undefined ? "" : ` (${byteText(remote.size)})`;
+        progress.say(`Downloading ${options.address}${size}, only this once.`);
+      }
+      await requireSpace(target, remote);
       for (let attempt = 1; ; attempt++) {
         try {
           await transfer(remote, options);
@@ -60,15 +73,48 @@ export async function download(options: DownloadOptions): Promise<void> {
         }
       }
       await rm(`${target}.partial.json`, { force: true });
-      await verify(`${target}.partial`, options.sha256 ?? remote.sha256, progress);
+      const expected = options.sha256 ?? remote.sha256;
+      await verify(`${target}.partial`, expected, progress);
+      if (options.address !== undefined) await keepRecord(options.address, expected, remote, target);
       await rename(`${target}.partial`, target);
     },
   );
 }
 
+/** @throws DownloadError if the rest of the file does not fit on the disk */
+async function requireSpace(target: string, { size }: RemoteFile): Promise<void> {
+  const folder = dirname(target);
+  const free = await freeSpace(folder);
+  if (size === undefined || free === undefined) return;
+  const partial = await stat(`${target}.partial`).catch(() => undefined);
+  const missing = size - (partial?.size ?? 0);
+  if (missing > free)
+    throw new DownloadError(
+      `${folder} has ${byteText(free)} free, and the download needs ${byteText(missing)}. Free some ('stator models' lists the models there, 'stator models remove NAME' removes one), or choose another folder: --model-folder DIR.`,
+    );
+}
+
+/** Keeps what is needed to verify the file later. */
+async function keepRecord(
+  source: string,
+  expected: string | undefined,
+  { commit }: RemoteFile,
+  target: string,
+): Promise<void> {
+  const partial = `${target}.partial`;
+  await writeRecord(target, {
+    source,
+    commit,
+    bytes: (await stat(partial)).size,
+    sha256: expected ?? (await hashFile(partial)),
+    checksumFrom: expected === undefined ? "download" : "source",
+    fetchedAt: new Date().toISOString(),
+  });
+}
+
 /** Follows redirects by hand: the hub's first response has size and checksum, the last one the bytes. */
 async function inspect({ url, signal, answerTimeoutMs = 30_000 }: DownloadOptions): Promise<RemoteFile> {
-  const remote: RemoteFile = { url, size: undefined, etag: undefined, sha256: undefined };
+  const remote: RemoteFile = { url, size: undefined, etag: undefined, sha256: undefined, commit: undefined };
   for (let hop = 0; hop < 10; hop++) {
     const response = await head(remote.url, answerTimeoutMs, signal);
     readHeaders(response.headers, remote);
@@ -105,6 +151,7 @@ function readHeaders(headers: Headers, remote: RemoteFile): void {
   // The hub's ETag of a large file is its SHA-256.
   if (linkedEtag !== undefined && /^[0-9a-f]{64}$/.test(linkedEtag)) remote.sha256 = linkedEtag;
   remote.sha256 ??= digestOf(headers);
+  remote.commit ??= headers.get("x-repo-commit") ?? undefined;
   remote.etag = headers.get("etag") ?? remote.etag;
   const size = headers.get("x-linked-size") ?? headers.get("content-length");
   if (size !== null && Number(size) > 0) remote.size = Number(size);
