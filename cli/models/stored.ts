@@ -36,7 +36,9 @@ export const placeOf = (model: CatalogueModel, folder: string): Place => ({
 export async function storedModels(folder: string): Promise<StoredModel[]> {
   const names = await readdir(folder).catch(() => []);
   const files = new Set(
-    names.flatMap((name) => /^(.+\.gguf)(?:\.partial)?$/i.exec(name)?.[1] ?? []).map((name) => join(folder, name)),
+    names
+      .flatMap((name) => /^(.+\.gguf)(?:\.partial)?$/i.exec(name)?.[1] ?? [])
+      .map((name) => join(folder, name)),
   );
   const known = new Map(CATALOGUE.map((model) => placeOf(model, folder)).map((place) => [place.path, place]));
   const found = await Promise.all(
@@ -92,7 +94,10 @@ function known(path: string, folder: string, catalogue?: CatalogueModel): Place 
 }
 
 /** The checksum that the file must have, and who computed it; undefined if none is kept. */
-export function expectedChecksum({ path, record }: StoredModel): Pick<FileRecord, "sha256" | "bytes"> | undefined {
+export function expectedChecksum({
+  path,
+  record,
+}: StoredModel): Pick<FileRecord, "sha256" | "bytes"> | undefined {
   if (basename(path) === DEFAULT_MODEL.fileName)
     return { sha256: DEFAULT_MODEL.sha256, bytes: DEFAULT_MODEL.size };
   return record;

@@ -36,7 +36,8 @@ export async function up(options: UpOptions): Promise<number> {
 
   const engine = (await loadEngine(options.engine, "--engine")).name;
   const planned = plannedWorkers(engine, options);
-  const preparing = engine === "llama" ? prepareModel(options, planned.length, log, lifecycle.stopping) : undefined;
+  const preparing =
+    engine === "llama" ? prepareModel(options, planned.length, log, lifecycle.stopping) : undefined;
   // Wait for an aborted download to clean up after itself.
   lifecycle.onShutdown("stop the download", () => preparing?.then(ignore, ignore));
   const model = await preparing;

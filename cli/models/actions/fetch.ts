@@ -16,13 +16,19 @@ export const fetchModels: ModelsAction = async (context) => {
     }
   }
   const failed = results.filter(({ error }) => error !== undefined);
-  printResult(context, results, results.map(({ name, error }) => error ?? `${name} is on this machine.`).join("\n"));
+  printResult(
+    context,
+    results,
+    results.map(({ name, error }) => error ?? `${name} is on this machine.`).join("\n"),
+  );
   return failed.length > 0 ? 1 : 0;
 };
 
 async function fetchOne(name: string, { folder, progress }: ModelsContext) {
   const { path, name: apiName } = await fetchModel(name, { folder, progress });
-  const stored = await readStored(await findPlace(name, folder).catch(() => ({ name: apiName, path, catalogue: undefined })));
+  const stored = await readStored(
+    await findPlace(name, folder).catch(() => ({ name: apiName, path, catalogue: undefined })),
+  );
   if (stored === undefined) throw new Error(`${path} has disappeared. Try again.`);
   progress.say(`${apiName}: ${path} (${byteText(stored.bytes)})`);
   return { name: apiName, ...describeStored(stored) };

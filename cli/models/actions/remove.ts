@@ -13,7 +13,9 @@ export const removeModels: ModelsAction = async (context) => {
   const removed: { name: string; path: string; bytes: number }[] = [];
   for (const { name, path } of places) removed.push({ name, path, bytes: await remove(path, context) });
   const total = removed.reduce((sum, { bytes }) => sum + bytes, 0);
-  const lines = removed.map(({ name, bytes }) => `Removed ${name}: ${bytes.toLocaleString("en")} bytes freed.`);
+  const lines = removed.map(
+    ({ name, bytes }) => `Removed ${name}: ${bytes.toLocaleString("en")} bytes freed.`,
+  );
   if (removed.length > 1) lines.push(`${byteText(total)} freed in all.`);
   printResult(context, removed, lines.join("\n"));
   return 0;

@@ -53,6 +53,9 @@ async function verify(model: StoredModel): Promise<Finding> {
     return finding("damaged", `It has ${bytes} bytes, not ${expected.bytes}. Download it again: ${again}`);
   const sha256 = await hashFile(path);
   if (sha256 !== expected.sha256)
-    return finding("damaged", `Its SHA-256 is ${sha256}, not ${expected.sha256}. Download it again: ${again}`);
+    return finding(
+      "damaged",
+      `Its SHA-256 is ${sha256}, not ${expected.sha256}. Download it again: ${again}`,
+    );
   return finding("ok", `Its SHA-256 is ${sha256}.`);
 }

@@ -92,10 +92,30 @@ export const FAMILIES: readonly Family[] = [
     toolParser: "hermes",
     reasoningParser: "qwen3",
     models: [
-      { tag: "4b", file: "Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf", megabytes: 2_497, kvBytes: kv(36, 8, 128) },
-      { tag: "0.6b", file: "Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf", megabytes: 639, kvBytes: kv(28, 8, 128) },
-      { tag: "1.7b", file: "Qwen/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q8_0.gguf", megabytes: 1_834, kvBytes: kv(28, 8, 128) },
-      { tag: "8b", file: "Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf", megabytes: 5_028, kvBytes: kv(36, 8, 128) },
+      {
+        tag: "4b",
+        file: "Qwen/Qwen3-4B-GGUF/Qwen3-4B-Q4_K_M.gguf",
+        megabytes: 2_497,
+        kvBytes: kv(36, 8, 128),
+      },
+      {
+        tag: "0.6b",
+        file: "Qwen/Qwen3-0.6B-GGUF/Qwen3-0.6B-Q8_0.gguf",
+        megabytes: 639,
+        kvBytes: kv(28, 8, 128),
+      },
+      {
+        tag: "1.7b",
+        file: "Qwen/Qwen3-1.7B-GGUF/Qwen3-1.7B-Q8_0.gguf",
+        megabytes: 1_834,
+        kvBytes: kv(28, 8, 128),
+      },
+      {
+        tag: "8b",
+        file: "Qwen/Qwen3-8B-GGUF/Qwen3-8B-Q4_K_M.gguf",
+        megabytes: 5_028,
+        kvBytes: kv(36, 8, 128),
+      },
     ],
   },
   {

@@ -56,7 +56,9 @@ export function findModel(text: string): CatalogueModel | undefined {
 
 /** "Did you mean …", of the catalogue's names and any others; empty if none is similar. */
 export function suggestion(text: string, others: readonly string[] = []): string {
-  const names = CATALOGUE.flatMap((model) => (model.isFamilyDefault ? [model.name, model.family] : [model.name]));
+  const names = CATALOGUE.flatMap((model) =>
+    model.isFamilyDefault ? [model.name, model.family] : [model.name],
+  );
   const found = nearest(text, [...names, ...others]);
   return found === undefined ? "" : ` Did you mean '${found}'?`;
 }
