@@ -20,6 +20,8 @@ export interface FamilyFacts {
   readonly reasoningParser?: string;
   /** Whether the model itself can see images. */
   readonly sees?: boolean;
+  /** Whether it embeds text, and does not write any. */
+  readonly embeds?: boolean;
 }
 
 export interface FamilyModel extends Partial<FamilyFacts> {
@@ -27,7 +29,7 @@ export interface FamilyModel extends Partial<FamilyFacts> {
   /** On the hub: owner/repo/file.gguf, at the revision `main`. */
   readonly file: string;
   readonly megabytes: number;
-  /** Bytes of KV cache per token; undefined for embedding models, which keep none. */
+  /** Bytes of KV cache per token; undefined for encoders, which have none. */
   readonly kvBytes?: number;
 }
 
@@ -327,6 +329,7 @@ export const FAMILIES: readonly Family[] = [
     name: "nomic-embed-text",
     licence: apache,
     contextLength: 2 * Ki,
+    embeds: true,
     models: [
       {
         tag: "v1.5",
@@ -339,11 +342,13 @@ export const FAMILIES: readonly Family[] = [
     name: "qwen3-embedding",
     licence: apache,
     contextLength: 32 * Ki,
+    embeds: true,
     models: [
       {
         tag: "0.6b",
         file: "Qwen/Qwen3-Embedding-0.6B-GGUF/Qwen3-Embedding-0.6B-Q8_0.gguf",
         megabytes: 639,
+        kvBytes: kv(28, 8, 128),
       },
     ],
   },
@@ -351,6 +356,7 @@ export const FAMILIES: readonly Family[] = [
     name: "bge-m3",
     licence: "MIT",
     contextLength: 8 * Ki,
+    embeds: true,
     models: [{ tag: "567m", file: "ggml-org/bge-m3-Q8_0-GGUF/bge-m3-q8_0.gguf", megabytes: 635 }],
   },
 ];

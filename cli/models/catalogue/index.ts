@@ -11,8 +11,6 @@ export interface CatalogueModel extends FamilyFacts {
   readonly isFamilyDefault: boolean;
   /** Whether it is the model that starts without --model. */
   readonly isStartDefault: boolean;
-  /** Whether it embeds text, and does not write any. */
-  readonly embeds: boolean;
   /** On the hub: owner/repo. */
   readonly repo: string;
   /** Branch, tag or commit. */
@@ -39,7 +37,6 @@ function factsOf(family: string, { tag, file, megabytes, kvBytes, ...own }: Fami
     name: `${family}:${tag}`,
     family,
     isStartDefault,
-    embeds: kvBytes === undefined,
     repo: `${owner}/${repo}`,
     revision: isStartDefault ? DEFAULT_MODEL.hub.revision : "main",
     fileName,
