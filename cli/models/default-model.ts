@@ -3,7 +3,9 @@ import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "#runtime";
 import { withFileLock } from "../file-lock.ts";
-import { DownloadError, download, exists, hashFile } from "./download.ts";
+import { download } from "./download.ts";
+import { DownloadError } from "./download-error.ts";
+import { exists, hashFile } from "./gguf-file.ts";
 import { hubUrl } from "./hub.ts";
 import type { Progress } from "./progress.ts";
 

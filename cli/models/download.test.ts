@@ -236,3 +236,12 @@ test("a path is used as it is; a missing file and one of another type are refuse
   await expect(fetchTest(path)).rejects.toThrow("not a GGUF file");
   await expect(fetchTest(join(folder, "none.gguf"))).rejects.toThrow("There is no model file");
 });
+
+test("a model that needs more memory than the machine has is fetched with a warning", async () => {
+  hub.respond = serveFromHub();
+  await fetchModel("qwen3:0.6b", { folder, progress, kvTokens: 1e12 });
+  expect(said.join()).toMatch(/Warning: qwen3:0.6b needs about \d+\.\d GB of memory, and this machine has/);
+  said = [];
+  await fetchModel("qwen3:0.6b", { folder, progress, kvTokens: 1 });
+  expect(said).toEqual([]);
+});

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
 
 const schema = z.object({
@@ -38,5 +38,3 @@ export async function readRecord(path: string): Promise<FileRecord | undefined> 
     return undefined;
   }
 }
-
-export const removeRecord = (path: string): Promise<void> => rm(recordPath(path), { force: true });

@@ -1,4 +1,4 @@
-import { hashFile } from "../download.ts";
+import { hashFile } from "../gguf-file.ts";
 import { expectedChecksum, findPlace, readStored, type StoredModel, storedModels } from "../stored.ts";
 import { type ModelsAction, type ModelsContext, printResult } from "./context.ts";
 
