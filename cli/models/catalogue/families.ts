@@ -2,9 +2,11 @@
  * The models that have a short name.
  *
  * Where the facts come from. Repositories, file names and sizes: the hub's file listings, and several public programs
- * that download the same file. Licences and context lengths: the models' cards; the context is the one that the model
+ * that download the same file (of gpt-oss, unsloth's: sources disagree on the case of other repositories' names). The
+ * hub itself was out of reach when this was written. Licences and context lengths: the models' cards; the context is the one that the model
  * was trained for, without YaRN. KV heads: `num_hidden_layers`, `num_key_value_heads` and `head_dim` in the models'
- * config.json. Parsers: the chat templates (gateway/parsers). Sizes are rounded: the hub tells the exact one.
+ * config.json; they are only for the estimate of memory. Parsers: the chat templates (gateway/parsers). Sizes are
+ * rounded: the hub tells the exact one.
  *
  * There are no checksums here. The hub tells the file's checksum when it is downloaded, and it is kept beside the file.
  */
