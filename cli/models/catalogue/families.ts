@@ -1,12 +1,13 @@
 /**
  * The models that have a short name.
  *
- * Where the facts come from. Repositories, file names and sizes: the hub's file listings, and several public programs
- * that download the same file (of gpt-oss, unsloth's: sources disagree on the case of other repositories' names). The
- * hub itself was out of reach when this was written. Licences and context lengths: the models' cards; the context is the one that the model
- * was trained for, without YaRN. KV heads: `num_hidden_layers`, `num_key_value_heads` and `head_dim` in the models'
- * config.json; they are only for the estimate of memory. Parsers: the chat templates (gateway/parsers). Sizes are
- * rounded: the hub tells the exact one.
+ * Where the facts come from. The hub was out of reach when this was written.
+ * - Repositories and file names: public programs that download the same file, and stored copies of the hub's listings.
+ *   For gpt-oss, unsloth's file, because sources disagree on the case of the names in other repositories.
+ * - Sizes: the same sources where they state one, else estimates. The hub tells the exact size at the download.
+ * - Licences, context lengths (without YaRN), and layers, KV heads and head sizes: common knowledge of the models, only
+ *   partly checked against their cards and config.json. The latter are only for the estimate of memory.
+ * - Parsers: the formats in gateway/parsers for the model's family.
  *
  * There are no checksums here. The hub tells the file's checksum when it is downloaded, and it is kept beside the file.
  */
