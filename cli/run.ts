@@ -23,7 +23,7 @@ async function run(argv: readonly string[], commands: Commands): Promise<number 
   }
   if (rest.some((word) => HELP.includes(word))) {
     const { commandHelp } = await import("./commands/help.ts");
-    return print(commandHelp[name]?.() ?? usage(commands));
+    return print(commandHelp[name]?.(rest) ?? usage(commands));
   }
   return (await entry.load()).run(rest);
 }

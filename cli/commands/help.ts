@@ -5,12 +5,16 @@ import {
   doctorOptions,
   gatewayOptions,
   keysOptions,
+  modelsOptions,
   upOptions,
   workerOptions,
 } from "../options/tables.ts";
 
-/** The text of `stator COMMAND --help`, by command. Separate from the commands, so that it loads none of their code. */
-export const commandHelp: Readonly<Record<string, (() => string) | undefined>> = {
+/**
+ * The text of `stator COMMAND --help`, by command. Separate from the commands, so that it loads none of their code.
+ * It can depend on the words after the command.
+ */
+export const commandHelp: Readonly<Record<string, ((words?: readonly string[]) => string) | undefined>> = {
   attach: () =>
     helpText(
       "attach URL… [OPTIONS]",
@@ -40,6 +44,7 @@ engine. Exit code: 0 all is well, 1 something is wrong, 2 invalid usage.`,
 hash. A gateway that uses the file applies each change at once.`,
       keysOptions,
     ),
+  models: (words = []) => modelsHelp(words.find((word) => Object.hasOwn(MODELS_ACTIONS, word))),
   up: () =>
     helpText(
       "up [OPTIONS]",
@@ -55,6 +60,41 @@ hash. A gateway that uses the file applies each change at once.`,
   acceptor: () => "Internal: started by --processes N of other commands.",
   version: () => "Usage: stator version",
 };
+
+const MODELS_ACTIONS: Readonly<Record<string, { readonly usage: string; readonly text: string }>> = {
+  list: {
+    usage: "[list]",
+    text: "Lists the models that have a name, which of them are on this machine, and other files in the model folder.",
+  },
+  show: { usage: "show NAME…", text: "Shows all that is known about a model and its file." },
+  fetch: {
+    usage: "fetch NAME…",
+    text: "Downloads models and verifies them. An interrupted download resumes. Exit code 1: one failed.",
+  },
+  verify: {
+    usage: "verify [NAME…]",
+    text: "Compares files, by default all, with the checksums kept since the download. Exit code 1: one is damaged.",
+  },
+  remove: {
+    usage: "remove NAME…",
+    text: "Deletes models from the model folder. Refuses those that a running worker uses (on Linux).",
+  },
+};
+
+function modelsHelp(action: string | undefined): string {
+  const names = `NAME is a name from the list, an address as for --model (hf:owner/repo@rev/file.gguf, https:…), or a file's
+name in the model folder.`;
+  const { usage, text } =
+    action === undefined
+      ? {
+          usage: "[list] | show | fetch | verify | remove  [NAME…]",
+          text: Object.values(MODELS_ACTIONS)
+            .map((each) => `  ${each.usage.padEnd(16)}${each.text}`)
+            .join("\n"),
+        }
+      : MODELS_ACTIONS[action]!;
+  return helpText(`models ${usage} [OPTIONS]`, `${text}\n\n${names}`, modelsOptions);
+}
 
 /** The help text of a command with these options. */
 function helpText(usageLine: string, text: string, specs: OptionSpecs): string {

@@ -14,5 +14,9 @@ export const commands: Commands = {
     summary: "Run one worker: an engine, which gateways find through discovery.",
     load: async () => (await import("./worker.ts")).workerCommand,
   },
+  models: {
+    summary: "List, download, verify and remove models by name, such as qwen3:0.6b.",
+    load: async () => (await import("./models.ts")).modelsCommand,
+  },
   version,
 };

@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { type Logger, rankEndpoint } from "#runtime";
 import { isKubernetes } from "#runtime/node";
 import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
-import { defaultModelFolder, fetchModel } from "../models/index.ts";
+import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -10,12 +10,18 @@ import type { workerOptions } from "../options/tables.ts";
 
 export type WorkerCommandOptions = OptionValues<typeof workerOptions>;
 
-/** Options for the engine of that name. */
+/** How the model's answers are read; undefined where the chat template decides. */
+interface Parsers {
+  readonly toolParser: string | undefined;
+  readonly reasoningParser: string | undefined;
+}
+
+/** Options for the engine of that name, and the parsers for its model. */
 export async function readEngineOptions(
   engine: string,
   options: WorkerCommandOptions,
   log: Logger,
-): Promise<EngineOptions> {
+): Promise<{ readonly engineOptions: EngineOptions; readonly parsers: Parsers }> {
   const gpu = options.gpu === "off" ? false : options.gpu;
   const common = {
     aliases: options.alias,
@@ -35,13 +41,42 @@ export async function readEngineOptions(
     tokenizer: options.tokenizer === undefined ? undefined : await readTokenizerFile(options.tokenizer),
     gpu,
   } as const;
-  if (engine !== "llama") return { ...common, modelPath: options.model, modelName: options["model-name"] };
+  const given = { toolParser: options["tool-parser"], reasoningParser: options["reasoning-parser"] };
+  if (engine !== "llama") {
+    const engineOptions = { ...common, modelPath: options.model, modelName: options["model-name"] };
+    return { engineOptions, parsers: given };
+  }
   const model = await fetchModel(options.model, {
     folder: options["model-folder"] ?? defaultModelFolder(),
     progress: progressFor(log, options["log-format"]),
+    kvTokens: kvTokens(options),
   });
-  const { path, name, chatTemplate } = model;
-  return { ...common, modelPath: path, modelName: options["model-name"] ?? name, chatTemplate };
+  const { path, chatTemplate } = model;
+  return {
+    engineOptions: { ...common, ...modelNaming(options, model), modelPath: path, chatTemplate },
+    parsers: {
+      toolParser: given.toolParser ?? model.toolParser,
+      reasoningParser: given.reasoningParser ?? model.reasoningParser,
+    },
+  };
+}
+
+/** The names of a model in the API: those that the flags give, else its own. */
+export function modelNaming(
+  options: Pick<WorkerCommandOptions, "model-name" | "alias">,
+  { name, aliases }: ModelFile,
+): { modelName: string; aliases: string[] } {
+  const given = options["model-name"];
+  if (given !== undefined) return { modelName: given, aliases: options.alias };
+  return { modelName: name, aliases: [...aliases, ...options.alias] };
+}
+
+/** Tokens of KV memory that this many workers have together. */
+export function kvTokens(
+  options: Pick<WorkerCommandOptions, "context-length" | "sequences">,
+  workers = 1,
+): number {
+  return workers * (options.sequences ?? 4) * (options["context-length"] ?? 4_096);
 }
 
 /** Settings of one of a process's workers. */

@@ -32,12 +32,12 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
   const service = await openService(name, options, { isWorker: true });
   const address = await workerPlace(options);
   const kvEventStream = await openWorkerEvents(options, service.log);
-  const common = await readEngineOptions(definition.name, options, service.log);
+  const { engineOptions, parsers } = await readEngineOptions(definition.name, options, service.log);
   const workers = await Promise.all(
     places.map(({ faultSeed, ...place }) =>
       startWorker({
         definition,
-        engineOptions: { ...common, faultSeed },
+        engineOptions: { ...engineOptions, faultSeed },
         threads: options.threads ?? availableParallelism(),
         discovery: service.discovery,
         kvEventStream,
@@ -48,8 +48,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         drainMs: options["drain-timeout"] * 1000,
         // A custom engine's card may have a role of its own.
         role: options.role === "aggregated" ? undefined : options.role,
-        toolParser: options["tool-parser"],
-        reasoningParser: options["reasoning-parser"],
+        ...parsers,
         kvTransfer: {
           kind: options["kv-transfer"],
           timeoutMs: options["kv-transfer-timeout"] * 1000,

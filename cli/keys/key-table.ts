@@ -1,13 +1,11 @@
 import type { ApiKey } from "#gateway";
+import { textTable } from "../text-table.ts";
 
 const HEAD = ["id", "models", "requests/min", "tokens/min", "expires", "admin"];
 
 /** A key file's keys as a table, without their hashes. */
 export function keyTable(keys: readonly ApiKey[], now: number): string {
-  const rows = [HEAD, ...keys.map((key) => rowOf(key, now))];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (row: string[]) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ");
-  return rows.map((row) => line(row).trimEnd()).join("\n");
+  return textTable([HEAD, ...keys.map((key) => rowOf(key, now))]);
 }
 
 function rowOf(key: ApiKey, now: number): string[] {

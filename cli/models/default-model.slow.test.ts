@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DEFAULT_MODEL } from "./default-model.ts";
-import { hashFile } from "./download.ts";
+import { hashFile } from "./gguf-file.ts";
 import { fetchModel } from "./index.ts";
 
 let folder: string;

