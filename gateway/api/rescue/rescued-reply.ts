@@ -70,7 +70,7 @@ class RescuedStream extends RewrittenReply {
   #mustRead(wire: Uint8Array): boolean {
     if (this.#isParsed) return false;
     if (this.#rescuers.length === 0 || !this.#rescuers.every((each) => each.isIdle)) return true;
-    return this.#markers === undefined || this.#markers.some((byte) => wire.includes(byte));
+    return this.#markers === undefined || this.#markers.some((byte) => wire.indexOf(byte) >= 0);
   }
 
   /** The event, or those that replace it, once it is known which. */
