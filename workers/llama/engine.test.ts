@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -8,6 +8,7 @@ import { createLogger, type KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
 import { openLlama } from "./open.ts";
+import { MEAN, poolingModel } from "./test-pooling-model.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;
@@ -106,11 +107,7 @@ describe("llama", () => {
 
 test("an embedding model says so and returns meaningful vectors", async () => {
   const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
-  const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
-  const modelPath = join(folder, "embedding.gguf");
-  await copyFile(path, modelPath);
-  await markAsEmbeddingModel(modelPath);
-  const engine = await openModel({ modelPath });
+  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN) });
   try {
     expect(engine.card.apis).toEqual(["embeddings"]);
     const texts = [
@@ -133,42 +130,4 @@ function cosine(a: Float32Array, b: Float32Array): number {
   const dot = (x: Float32Array, y: Float32Array) =>
     x.reduce((sum, value, index) => sum + value * y[index]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}
-
-/**
- * Adds the metadata key for the pooling type (1: mean) to a GGUF file, as in embedding models. The tensors after the
- * metadata must not move, so the key replaces the size label, and the license after it grows by the remaining bytes.
- */
-async function markAsEmbeddingModel(path: string): Promise<void> {
-  const head = (await readFile(path)).subarray(0, 4096);
-  const replaced = Buffer.concat([
-    textEntry("general.size_label", "135M"),
-    textEntry("general.license", "apache-2.0"),
-  ]);
-  const at = head.indexOf(replaced);
-  expect(at).toBeGreaterThan(0);
-  const pooling = Buffer.concat([text("llama.pooling_type"), uint32(UINT32), uint32(1)]);
-  const room = replaced.length - pooling.length - textEntry("general.license", "").length;
-  const replacement = Buffer.concat([pooling, textEntry("general.license", "apache-2.0".padEnd(room))]);
-  const file = await open(path, "r+");
-  await file.write(replacement, 0, replacement.length, at);
-  await file.close();
-}
-
-/** Types of GGUF values. */
-const UINT32 = 4;
-const STRING = 8;
-
-const textEntry = (key: string, value: string) => Buffer.concat([text(key), uint32(STRING), text(value)]);
-
-function text(value: string): Buffer {
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(value.length));
-  return Buffer.concat([length, Buffer.from(value)]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }

@@ -227,7 +227,14 @@ export const embeddingRequest = z.object({
     ])
     .describe("The text to turn into vectors."),
   encoding_format: z.enum(["float", "base64"]).nullish().describe("base64 is little-endian 32-bit floats."),
-  dimensions: z.number().int().min(1).nullish().describe("Not supported."),
+  dimensions: z
+    .number()
+    .int()
+    .min(1)
+    .nullish()
+    .describe(
+      "Shortens the vectors to this many dimensions and scales them to unit length; meaningful only for models trained for it.",
+    ),
   ...routing,
 });
 
