@@ -8,7 +8,7 @@ import { structuredOutput } from "./structured-schemas.ts";
  * send new ones before servers support them. `null` means absent, as in OpenAI's API.
  */
 
-const tokenId = z.number().int().min(0).max(0xffff_ffff);
+export const tokenId = z.number().int().min(0).max(0xffff_ffff);
 
 const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(4)]);
 
@@ -26,7 +26,7 @@ const seed = z
   .meta({ type: "integer" });
 
 /** Routing parameters. */
-const routing = {
+export const routing = {
   user: z
     .string()
     .nullish()
