@@ -2,11 +2,14 @@ import type { PromptBody } from "../prompts/prompt-reader.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
 import { translateMessages } from "./anthropic/translate.ts";
-import { type Endpoint, endpoint, reads } from "./endpoint.ts";
+import { type Endpoint, endpoint, type OwnEndpoint, reads } from "./endpoint.ts";
 import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
 import { embeddings } from "./openai/embeddings.ts";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "./openai/schemas.ts";
+import { rerank } from "./ranking/rerank.ts";
+import { rerankRequest, scoreRequest } from "./ranking/schemas.ts";
+import { score } from "./ranking/score.ts";
 import { inputTokens, responses } from "./responses/responses.ts";
 import { inputTokensRequest, responsesRequest } from "./responses/schemas.ts";
 import { translateResponses } from "./responses/translate.ts";
@@ -20,6 +23,24 @@ const HEADERS =
   "Request headers: `x-request-id` appears in logs and in the response; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
   "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` override the fields of `stator`; " +
   "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
+
+const RERANK: OwnEndpoint = {
+  route: rerank,
+  schema: rerankRequest,
+  description:
+    "For models that support embeddings; others answer 400. A document's score is the cosine similarity of its vector and the query's.",
+  example: { model: "MODEL", query: "What do cats eat?", documents: ["Cats eat fish.", "Stocks fell."] },
+  answer: "The documents' scores, best first.",
+};
+
+const SCORE: OwnEndpoint = {
+  route: score,
+  schema: scoreRequest,
+  description:
+    "For models that support embeddings; others answer 400. The score of two texts is the cosine similarity of their vectors. Scores one text with each of several, or pairs of texts; `data_1` and `data_2`, `queries` and `documents`, and `queries` and `items` are other names of the two.",
+  example: { model: "MODEL", text_1: "What do cats eat?", text_2: ["Cats eat fish.", "Stocks fell."] },
+  answer: "One score for each pair.",
+};
 
 const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
   own: {
@@ -124,9 +145,9 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
         answer: "The number of tokens.",
       },
     }),
-    "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none"),
-    "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none"),
-    "/v1/score": endpoint("score", "Score pairs of texts", "none"),
+    "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none", { own: RERANK }),
+    "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none", { own: RERANK }),
+    "/v1/score": endpoint("score", "Score pairs of texts", "none", { own: SCORE }),
     "/v1/pooling": endpoint("pooling", "Return the hidden states of a pooling model", "embeddings"),
     "/v1/classify": endpoint("classify", "Classify a text", "embeddings"),
     "/v1/moderations": endpoint("moderations", "Check whether a text is harmful", "none"),

@@ -19,6 +19,15 @@ export interface CardOptions {
   kvFormat: string;
 }
 
+/** How the model pools its tokens' states into one vector, as a number of llama.cpp; undefined if it does not. */
+export function poolingTypeOf({ fileInfo: { metadata } }: LlamaModel): unknown {
+  for (const section of Object.values(metadata)) {
+    if (typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"))
+      return Reflect.get(section, "pooling_type");
+  }
+  return undefined;
+}
+
 /** The model card of a loaded GGUF model. */
 export function describeModel(
   model: LlamaModel,
@@ -28,9 +37,7 @@ export function describeModel(
 ): ModelCard {
   const { metadata } = model.fileInfo;
   const sequences = context.totalSequences;
-  const isEmbeddingModel = Object.values(metadata).some(
-    (section) => typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"),
-  );
+  const isEmbeddingModel = poolingTypeOf(model) !== undefined;
   const textOf = (id: Token | null) =>
     id === null ? undefined : new TextDecoder().decode(vocabulary[id]?.bytes);
   const bos = model.tokens.bos;

@@ -8,7 +8,7 @@ import { createLogger, type KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
 import { openLlama } from "./open.ts";
-import { MEAN, poolingModel } from "./test-pooling-model.ts";
+import { MEAN, poolingModel, RANK } from "./test-pooling-model.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;
@@ -124,6 +124,13 @@ test("an embedding model says so and returns meaningful vectors", async () => {
     await engine.close();
     await rm(folder, { recursive: true });
   }
+});
+
+test("a reranker is refused with a sentence", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
+  const modelPath = await poolingModel(folder, RANK);
+  await expect(openModel({ modelPath })).rejects.toThrow(/is a reranker .* Use an embedding model/);
+  await rm(folder, { recursive: true });
 });
 
 function cosine(a: Float32Array, b: Float32Array): number {

@@ -1,18 +1,13 @@
 import { z } from "zod";
+import { optionalModel } from "../named-model.ts";
 import { chatCompletionRequest, routing, tokenId } from "../openai/schemas.ts";
 
 /** The request bodies of `/v1/tokenize` and `/v1/detokenize`, as in vLLM. */
 
 const { messages, tools, tool_choice, reasoning_effort, chat_template_kwargs } = chatCompletionRequest.shape;
 
-const model = z
-  .string()
-  .min(1)
-  .nullish()
-  .describe("Name or alias of the model; may be left out if there is only one.");
-
 export const tokenizeRequest = z.object({
-  model,
+  model: optionalModel,
   prompt: z.string().nullish().describe("A text; instead of messages."),
   messages: messages.nullish(),
   tools,
@@ -36,7 +31,7 @@ export const tokenizeRequest = z.object({
 });
 
 export const detokenizeRequest = z.object({
-  model,
+  model: optionalModel,
   tokens: z.array(tokenId).describe("Token ids."),
   ...routing,
 });

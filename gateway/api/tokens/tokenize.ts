@@ -34,7 +34,7 @@ export async function tokenize(
   refuseUnsupported(raw, UNSUPPORTED);
   checkMessages(raw);
   const body = validate(tokenizeRequest, raw);
-  const model = workersOf(context, dependencies.models, body.model);
+  const model = workersOf(context, dependencies.models, raw);
   const read = readerOf(body, raw, model);
   const request = beginRequest(context, body, model, "tokenize", NO_TOKENS, dependencies);
   const { card, tokenizer } = model;
@@ -57,7 +57,7 @@ export async function detokenize(
   raw: unknown,
 ): Promise<Response> {
   const body = validate(detokenizeRequest, raw);
-  const model = workersOf(context, dependencies.models, body.model);
+  const model = workersOf(context, dependencies.models, raw);
   const { vocabularySize } = model.card;
   const wrong = body.tokens.findIndex((id) => id >= vocabularySize);
   if (wrong >= 0) throw tokenOutOfRange(body.tokens[wrong]!, vocabularySize, `tokens[${wrong}]`);
