@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
+import { longestInput } from "./embeddings.ts";
 import { canKeepToGrammars } from "./grammar/writable.ts";
 
 /** Tokens per KV block. */
@@ -46,7 +47,7 @@ export function describeModel(
     aliases: options.aliases ?? [],
     apis: isEmbeddingModel ? ["embeddings"] : ["chat", "completions"],
     role: "aggregated",
-    contextLength: context.contextSize,
+    contextLength: isEmbeddingModel ? longestInput(model, context.contextSize) : context.contextSize,
     blockSize: BLOCK_SIZE,
     totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
     maxBatchedTokens: context.batchSize,

@@ -7,13 +7,16 @@ import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
+import { longestInput } from "./embeddings.ts";
 import { openLlama } from "./open.ts";
 import { MEAN, poolingModel, RANK } from "./test-pooling-model.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;
 
-async function openModel(fields: { modelPath?: string; sequences?: number } = {}): Promise<Engine> {
+async function openModel(
+  fields: { modelPath?: string; sequences?: number; contextLength?: number } = {},
+): Promise<Engine> {
   const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
   return openLlama({ modelPath: path, threads: 1, contextLength: 512, log, ...fields });
 }
@@ -119,11 +122,24 @@ test("an embedding model says so and returns meaningful vectors", async () => {
     const [cat, sitting, stocks] = await engine.embed!(inputs, never);
     expect(cat!.length).toBe(576);
     expect(cosine(cat!, sitting!)).toBeGreaterThan(cosine(cat!, stocks!));
+    expect(Math.hypot(...cat!)).toBeCloseTo(1, 5);
     await expect(engine.embed!(inputs, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
   } finally {
     await engine.close();
     await rm(folder, { recursive: true });
   }
+});
+
+test("an embedding model takes inputs as long as its card says", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
+  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN), contextLength: 256 });
+  expect(engine.card.contextLength).toBe(256);
+  const longest = new Uint32Array(256).fill(100);
+  expect((await engine.embed!([longest], never))[0]).toHaveLength(576);
+  await engine.close();
+  await rm(folder, { recursive: true });
+  // Two places of what the model was trained with stay free.
+  expect(longestInput({ trainContextSize: 512 }, 4096)).toBe(510);
 });
 
 test("a reranker is refused with a sentence", async () => {
