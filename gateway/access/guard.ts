@@ -7,7 +7,7 @@ import type { GatewayEnv } from "./env.ts";
 import type { Inflight } from "./inflight.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { MediaRules } from "./media.ts";
-import { hasDotSegments } from "./paths.ts";
+import { hasDotSegments, isModelPath } from "./paths.ts";
 import {
   adminOnly,
   badPath,
@@ -96,8 +96,7 @@ function needOf(path: string): Need {
 
 const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/admin/");
 
-const isModelRequest = ({ req: { method, path } }: Context) =>
-  method === "POST" && path.startsWith("/v1/") && !path.startsWith("/v1/router/");
+const isModelRequest = ({ req: { method, path } }: Context) => method === "POST" && isModelPath(path);
 
 /** @throws ApiError 401, 403 or 429 */
 async function authenticate(context: Context<GatewayEnv>, keys: KeyRing, need: Need): Promise<void> {

@@ -13,6 +13,16 @@ export function canonicalPath(url: string): string {
   return joined.length > 1 ? joined.replace(/\/+$/, "") || "/" : joined;
 }
 
+/**
+ * Whether requests to a path are for models, rather than for the gateway itself.
+ * @param path canonical
+ */
+export const isModelPath = (path: string): boolean =>
+  (path.startsWith("/v1/") && !path.startsWith("/v1/router/")) || ROOT_PATHS.has(path);
+
+/** Paths that vLLM and its clients have outside `/v1/`. */
+const ROOT_PATHS: ReadonlySet<string> = new Set(["/tokenize", "/detokenize"]);
+
 function pathOf(url: string): string {
   const authority = url.indexOf("://") + 3;
   const start = url.indexOf("/", authority);

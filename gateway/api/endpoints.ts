@@ -1,94 +1,68 @@
-import type { Context } from "hono";
-import type { z } from "zod";
-import type { GatewayEnv } from "../access/env.ts";
-import type { PromptBody, PromptKind } from "../prompts/prompt-reader.ts";
-import type { EventApi } from "../requests/wire/event-api.ts";
+import type { PromptBody } from "../prompts/prompt-reader.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
 import { translateMessages } from "./anthropic/translate.ts";
-import type { GatewayDependencies } from "./dependencies.ts";
+import { type Endpoint, endpoint, type OwnEndpoint, reads } from "./endpoint.ts";
 import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
 import { embeddings } from "./openai/embeddings.ts";
 import { chatCompletionRequest, completionRequest, embeddingRequest } from "./openai/schemas.ts";
+import { rerank } from "./ranking/rerank.ts";
+import { rerankRequest, scoreRequest } from "./ranking/schemas.ts";
+import { score } from "./ranking/score.ts";
 import { inputTokens, responses } from "./responses/responses.ts";
 import { inputTokensRequest, responsesRequest } from "./responses/schemas.ts";
 import { translateResponses } from "./responses/translate.ts";
-import type { Translator } from "./translation/translation.ts";
-
-/**
- * Answers with the workers of the model that the body names.
- * @param json the body
- * @param hasOthers whether another model may answer if this one cannot
- * @throws FallbackError if another model should answer instead; only with `hasOthers`
- */
-export type OwnRoute = (
-  context: Context<GatewayEnv>,
-  dependencies: GatewayDependencies,
-  json: unknown,
-  hasOthers: boolean,
-) => Promise<Response>;
-
-/** What the gateway knows about a path under `/v1/`. */
-export interface Endpoint {
-  /** Its name in metrics. */
-  readonly name: string;
-  /** A short description for the API reference. */
-  readonly summary: string;
-  /** Which fields of the body hold the prompt. */
-  readonly prompt: PromptKind;
-  /** The format of its event streams; undefined if they are not interpreted. */
-  readonly events: EventApi | undefined;
-  /** Whether the response's id names a resource stored at the engine, which later requests may refer to. */
-  readonly createsResources: boolean;
-  /** A non-streamed answer longer than this, in bytes, is treated as an error; undefined for no limit. */
-  readonly longestAnswer: number | undefined;
-  /** Undefined if only engines answer. */
-  readonly own: OwnEndpoint | undefined;
-  /** Turns requests into chat completions, for engines without this API. */
-  readonly translate: Translator | undefined;
-  /** Whether a request is idempotent, so that it may be retried. */
-  isRepeatable(method: string, body: PromptBody | undefined): boolean;
-}
-
-/** An endpoint that the gateway itself implements, for models served by workers. */
-export interface OwnEndpoint {
-  readonly route: OwnRoute;
-  readonly schema: z.ZodType;
-  readonly description: string;
-  readonly example: object;
-  /** Describes the successful response. */
-  readonly answer: string;
-}
+import { detokenizeRequest, tokenizeRequest } from "./tokens/schemas.ts";
+import { detokenize, tokenize } from "./tokens/tokenize.ts";
 
 /** More than any text answer needs, even with log probabilities for each token. */
 const TEXT_BYTES = 64 * 1024 * 1024;
-
-const always = () => true;
-/** Only reads are idempotent. */
-const reads = (method: string) => method === "GET" || method === "HEAD";
-
-function endpoint(name: string, summary: string, prompt: PromptKind, rest: Partial<Endpoint> = {}): Endpoint {
-  return {
-    name,
-    summary,
-    prompt,
-    events: undefined,
-    createsResources: false,
-    longestAnswer: undefined,
-    own: undefined,
-    translate: undefined,
-    isRepeatable: always,
-    ...rest,
-  };
-}
 
 const HEADERS =
   "Request headers: `x-request-id` appears in logs and in the response; `x-stator-worker`, `x-stator-tags`, `x-stator-session`, " +
   "`x-stator-priority`, `x-stator-tenant` and `x-stator-deadline-ms` override the fields of `stator`; " +
   "`x-stator-explain: true` adds `x-stator-worker`, `x-stator-overlap-blocks` and `x-stator-prompt-blocks` to the response.";
 
-/** The paths under `/v1/` that take requests for models. All take POST. */
+const RERANK: OwnEndpoint = {
+  route: rerank,
+  schema: rerankRequest,
+  description:
+    "For models that support embeddings; others answer 400. A document's score is the cosine similarity of its vector and the query's.",
+  example: { model: "MODEL", query: "What do cats eat?", documents: ["Cats eat fish.", "Stocks fell."] },
+  answer: "The documents' scores, best first.",
+};
+
+const SCORE: OwnEndpoint = {
+  route: score,
+  schema: scoreRequest,
+  description:
+    "For models that support embeddings; others answer 400. The score of two texts is the cosine similarity of their vectors. Scores one text with each of several, or pairs of texts; `data_1` and `data_2`, `queries` and `documents`, and `queries` and `items` are other names of the two.",
+  example: { model: "MODEL", text_1: "What do cats eat?", text_2: ["Cats eat fish.", "Stocks fell."] },
+  answer: "One score for each pair.",
+};
+
+const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
+  own: {
+    route: tokenize,
+    schema: tokenizeRequest,
+    description:
+      "Takes a text (`prompt`) or a conversation (`messages`), and uses the model's own tokenizer and chat template. The model may be left out if there is only one.",
+    example: { model: "MODEL", prompt: "The quick brown fox" },
+    answer: "The token ids (`tokens`), their number (`count`), and the context length (`max_model_len`).",
+  },
+});
+const DETOKENIZE = endpoint("tokenize", "Turn token ids into text", "none", {
+  own: {
+    route: detokenize,
+    schema: detokenizeRequest,
+    description: "Control tokens are shown as text. The model may be left out if there is only one.",
+    example: { model: "MODEL", tokens: [1, 2, 3] },
+    answer: "The text, as `prompt`.",
+  },
+});
+
+/** The paths that take requests for models. All take POST. `isModelPath` knows those that are not under `/v1/`. */
 export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
   Object.entries({
     "/v1/chat/completions": endpoint("chat", "Answer a conversation", "chat", {
@@ -171,14 +145,16 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
         answer: "The number of tokens.",
       },
     }),
-    "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none"),
-    "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none"),
-    "/v1/score": endpoint("score", "Score pairs of texts", "none"),
+    "/v1/rerank": endpoint("rerank", "Rank documents by relevance to a query", "none", { own: RERANK }),
+    "/v1/reranking": endpoint("rerank", "Rank documents (llama.cpp's path)", "none", { own: RERANK }),
+    "/v1/score": endpoint("score", "Score pairs of texts", "none", { own: SCORE }),
     "/v1/pooling": endpoint("pooling", "Return the hidden states of a pooling model", "embeddings"),
     "/v1/classify": endpoint("classify", "Classify a text", "embeddings"),
     "/v1/moderations": endpoint("moderations", "Check whether a text is harmful", "none"),
-    "/v1/tokenize": endpoint("tokenize", "Turn text into token ids", "none"),
-    "/v1/detokenize": endpoint("tokenize", "Turn token ids into text", "none"),
+    "/v1/tokenize": TOKENIZE,
+    "/v1/detokenize": DETOKENIZE,
+    "/tokenize": TOKENIZE,
+    "/detokenize": DETOKENIZE,
     "/v1/audio/transcriptions": endpoint("audio", "Transcribe speech", "none"),
     "/v1/audio/translations": endpoint("audio", "Translate speech into English text", "none"),
     "/v1/audio/speech": endpoint("audio", "Turn text into speech", "none"),

@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { requestId as newRequestId } from "#runtime";
 import type { GatewayEnv } from "../access/env.ts";
 import { createGuard } from "../access/guard.ts";
-import { canonicalPath } from "../access/paths.ts";
+import { canonicalPath, isModelPath } from "../access/paths.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
 import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
@@ -47,7 +47,7 @@ export function createApp(
   if (answerElsewhere !== undefined)
     app.use((context, next) => {
       const { method, path, raw } = context.req;
-      if (isOfApi(path)) return next();
+      if (isModelPath(path)) return next();
       // `Request` does not allow these.
       if (FORBIDDEN_METHODS.has(method)) throw unmatched(method, path);
       return answerElsewhere(raw);
@@ -114,14 +114,14 @@ export function createApp(
 
   /** Whether a request that has no route here is forwarded to attached engines. */
   function isForwarded(method: string, path: string): boolean {
-    if (!isOfApi(path)) return false;
+    if (!isModelPath(path)) return false;
     return access.passesAll ? FORWARDED_METHODS.has(method) : methodsOf(path).includes(method);
   }
 
   /** The methods that a path supports; none for an unknown path. */
   function allowedMethods(path: string): Set<string> {
     const own = app.routes.filter((route) => route.method !== "ALL" && matches(route.path, path));
-    const engines = hasEngines() && isOfApi(path) ? methodsOf(path) : [];
+    const engines = hasEngines() && isModelPath(path) ? methodsOf(path) : [];
     return new Set([...own.map(({ method }) => method), ...engines]);
   }
 
@@ -138,7 +138,7 @@ export function createApp(
       let advice = "GET /docs lists all routes.";
       if (allowedMethods(meant).has(method))
         advice = `Did you mean ${meant}? A client's base URL must end in a single /v1.`;
-      else if (hasEngines() && isOfApi(path))
+      else if (hasEngines() && isModelPath(path))
         advice += " To forward other paths to engines, start the gateway with --pass-all.";
       return new ApiError(
         404,
@@ -175,8 +175,6 @@ const FORWARDED_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELET
 /** Whether the client uses Anthropic's API, whose clients always send the header. */
 const isOfAnthropic = (path: string, version: string | undefined) =>
   version !== undefined || /^\/v1\/messages(\/|$)/.test(path);
-
-const isOfApi = (path: string) => path.startsWith("/v1/") && !path.startsWith("/v1/router/");
 
 function matches(route: string, path: string): boolean {
   const parameter = route.indexOf("/:");

@@ -1,4 +1,5 @@
 import { LOOP_STATUS } from "../kernel/loops.ts";
+import { ABSENT } from "./absent.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 import { unreachable } from "./unreachable.ts";
@@ -18,9 +19,6 @@ export interface EngineApiOptions {
 
 /** Matches a host that is an IP address. */
 const ADDRESS = /^[\d.]+$|^\[/;
-
-/** Statuses of a route that an engine does not have or has turned off. */
-const ABSENT = [404, 405, 501];
 
 /**
  * Creates a client for small requests to the engine at `url`, with or without `/v1` at its end. Redirects are errors,
@@ -44,17 +42,37 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
       return parse(base + path, text, parseJson);
     },
     getText: (path) => request(path),
+    postStatus: (path, body) => statusOf(base + path, options, body),
   };
+}
+
+async function statusOf(url: string, options: EngineApiOptions, body: unknown): Promise<number> {
+  const { timeoutMs = 5_000, fetch = globalThis.fetch } = options;
+  const headers = headersOf(options, { "content-type": "application/json" });
+  const signal = AbortSignal.timeout(timeoutMs);
+  try {
+    const init = { method: "POST", headers, body: JSON.stringify(body), signal };
+    const response = await fetch(url, { ...init, redirect: "manual" });
+    await response.body?.cancel();
+    return response.status;
+  } catch (cause) {
+    throw unreachable(url, cause);
+  }
+}
+
+function headersOf({ apiKey, via }: EngineApiOptions, given: RequestInit["headers"]): Headers {
+  const headers = new Headers(given);
+  if (via !== undefined) headers.set("via", via);
+  if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
+  return headers;
 }
 
 /** The body of a 2xx answer as text; undefined if the route does not exist. */
 async function read(url: string, options: EngineApiOptions, init?: RequestInit): Promise<string | undefined> {
-  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, via, fetch = globalThis.fetch } = options;
-  const headers = new Headers(init?.headers);
-  if (via !== undefined) headers.set("via", via);
+  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, fetch = globalThis.fetch } = options;
+  const headers = headersOf(options, init?.headers);
   // A host name may resolve differently later, so probes and checks use a new connection each time.
   if (init?.method === undefined && !ADDRESS.test(new URL(url).hostname)) headers.set("connection", "close");
-  if (apiKey !== undefined) headers.set("authorization", `Bearer ${apiKey}`);
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, { ...init, headers, signal, redirect: "manual" });

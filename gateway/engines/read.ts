@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { ABSENT } from "./absent.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
 
@@ -72,14 +73,8 @@ export async function listPaths(api: EngineApi): Promise<string[] | undefined> {
 }
 
 /** Whether a server has a path: if so, it refuses an empty request, but not as unknown. */
-export async function hasPath(api: EngineApi, path: string): Promise<boolean> {
-  try {
-    return (await api.postJson(path, {})) !== undefined;
-  } catch (error) {
-    if (error instanceof EngineApiError && error.status !== undefined) return true;
-    throw error;
-  }
-}
+export const hasPath = async (api: EngineApi, path: string): Promise<boolean> =>
+  !ABSENT.includes(await api.postStatus(path, {}));
 
 /** The paths of OpenAI's API among those that a server lists. */
 export function openAiPaths(paths: readonly string[] | undefined): string[] {

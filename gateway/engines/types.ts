@@ -150,4 +150,6 @@ export interface EngineApi {
   /** @param parse instead of `JSON.parse` */
   postJson(path: string, body: unknown, parse?: (text: string) => unknown): Promise<unknown>;
   getText(path: string): Promise<string | undefined>;
+  /** The status of the answer to a body, whatever it is; the answer's body is not read. @throws EngineApiError */
+  postStatus(path: string, body: unknown): Promise<number>;
 }

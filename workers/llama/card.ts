@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
+import { longestInput } from "./embeddings.ts";
 import { canKeepToGrammars } from "./grammar/writable.ts";
 
 /** Tokens per KV block. */
@@ -19,6 +20,15 @@ export interface CardOptions {
   kvFormat: string;
 }
 
+/** How the model pools its tokens' states into one vector, as a number of llama.cpp; undefined if it does not. */
+export function poolingTypeOf({ fileInfo: { metadata } }: LlamaModel): unknown {
+  for (const section of Object.values(metadata)) {
+    if (typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"))
+      return Reflect.get(section, "pooling_type");
+  }
+  return undefined;
+}
+
 /** The model card of a loaded GGUF model. */
 export function describeModel(
   model: LlamaModel,
@@ -28,9 +38,7 @@ export function describeModel(
 ): ModelCard {
   const { metadata } = model.fileInfo;
   const sequences = context.totalSequences;
-  const isEmbeddingModel = Object.values(metadata).some(
-    (section) => typeof section === "object" && section !== null && Reflect.has(section, "pooling_type"),
-  );
+  const isEmbeddingModel = poolingTypeOf(model) !== undefined;
   const textOf = (id: Token | null) =>
     id === null ? undefined : new TextDecoder().decode(vocabulary[id]?.bytes);
   const bos = model.tokens.bos;
@@ -39,7 +47,7 @@ export function describeModel(
     aliases: options.aliases ?? [],
     apis: isEmbeddingModel ? ["embeddings"] : ["chat", "completions"],
     role: "aggregated",
-    contextLength: context.contextSize,
+    contextLength: isEmbeddingModel ? longestInput(model, context.contextSize) : context.contextSize,
     blockSize: BLOCK_SIZE,
     totalBlocks: Math.floor((context.contextSize * sequences) / BLOCK_SIZE),
     maxBatchedTokens: context.batchSize,

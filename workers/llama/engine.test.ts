@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, open, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -7,12 +7,16 @@ import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
+import { longestInput } from "./embeddings.ts";
 import { openLlama } from "./open.ts";
+import { MEAN, poolingModel, RANK } from "./test-pooling-model.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;
 
-async function openModel(fields: { modelPath?: string; sequences?: number } = {}): Promise<Engine> {
+async function openModel(
+  fields: { modelPath?: string; sequences?: number; contextLength?: number } = {},
+): Promise<Engine> {
   const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
   return openLlama({ modelPath: path, threads: 1, contextLength: 512, log, ...fields });
 }
@@ -106,11 +110,7 @@ describe("llama", () => {
 
 test("an embedding model says so and returns meaningful vectors", async () => {
   const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
-  const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
-  const modelPath = join(folder, "embedding.gguf");
-  await copyFile(path, modelPath);
-  await markAsEmbeddingModel(modelPath);
-  const engine = await openModel({ modelPath });
+  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN) });
   try {
     expect(engine.card.apis).toEqual(["embeddings"]);
     const texts = [
@@ -122,6 +122,7 @@ test("an embedding model says so and returns meaningful vectors", async () => {
     const [cat, sitting, stocks] = await engine.embed!(inputs, never);
     expect(cat!.length).toBe(576);
     expect(cosine(cat!, sitting!)).toBeGreaterThan(cosine(cat!, stocks!));
+    expect(Math.hypot(...cat!)).toBeCloseTo(1, 5);
     await expect(engine.embed!(inputs, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
   } finally {
     await engine.close();
@@ -129,46 +130,27 @@ test("an embedding model says so and returns meaningful vectors", async () => {
   }
 });
 
+test("an embedding model takes inputs as long as its card says", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
+  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN), contextLength: 256 });
+  expect(engine.card.contextLength).toBe(256);
+  const longest = new Uint32Array(256).fill(100);
+  expect((await engine.embed!([longest], never))[0]).toHaveLength(576);
+  await engine.close();
+  await rm(folder, { recursive: true });
+  // Two places of what the model was trained with stay free.
+  expect(longestInput({ trainContextSize: 512 }, 4096)).toBe(510);
+});
+
+test("a reranker is refused with a sentence", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
+  const modelPath = await poolingModel(folder, RANK);
+  await expect(openModel({ modelPath })).rejects.toThrow(/is a reranker .* Use an embedding model/);
+  await rm(folder, { recursive: true });
+});
+
 function cosine(a: Float32Array, b: Float32Array): number {
   const dot = (x: Float32Array, y: Float32Array) =>
     x.reduce((sum, value, index) => sum + value * y[index]!, 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}
-
-/**
- * Adds the metadata key for the pooling type (1: mean) to a GGUF file, as in embedding models. The tensors after the
- * metadata must not move, so the key replaces the size label, and the license after it grows by the remaining bytes.
- */
-async function markAsEmbeddingModel(path: string): Promise<void> {
-  const head = (await readFile(path)).subarray(0, 4096);
-  const replaced = Buffer.concat([
-    textEntry("general.size_label", "135M"),
-    textEntry("general.license", "apache-2.0"),
-  ]);
-  const at = head.indexOf(replaced);
-  expect(at).toBeGreaterThan(0);
-  const pooling = Buffer.concat([text("llama.pooling_type"), uint32(UINT32), uint32(1)]);
-  const room = replaced.length - pooling.length - textEntry("general.license", "").length;
-  const replacement = Buffer.concat([pooling, textEntry("general.license", "apache-2.0".padEnd(room))]);
-  const file = await open(path, "r+");
-  await file.write(replacement, 0, replacement.length, at);
-  await file.close();
-}
-
-/** Types of GGUF values. */
-const UINT32 = 4;
-const STRING = 8;
-
-const textEntry = (key: string, value: string) => Buffer.concat([text(key), uint32(STRING), text(value)]);
-
-function text(value: string): Buffer {
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(value.length));
-  return Buffer.concat([length, Buffer.from(value)]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }

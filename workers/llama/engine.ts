@@ -133,7 +133,8 @@ export class LlamaEngine implements Engine {
   async embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
     if (!this.card.features.embeddings)
       throw new PlaneError("invalid_request", "This model does not support embeddings.");
-    return embedWith(this.#model, this.#threads, inputs, signal);
+    const { contextLength } = this.card;
+    return embedWith(this.#model, { threads: this.#threads, contextLength }, inputs, signal);
   }
 
   stats(): EngineStats {

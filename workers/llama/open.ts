@@ -1,7 +1,7 @@
 import { getLlama, getModuleVersion, type Llama, LlamaLogLevel, NoBinaryFoundError } from "node-llama-cpp";
 import type { Logger } from "#runtime";
 import type { Engine } from "../engine.ts";
-import type { CardOptions } from "./card.ts";
+import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { LlamaEngine } from "./engine.ts";
 import { kvFormat } from "./kv-format.ts";
 
@@ -20,10 +20,12 @@ export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFor
 /** Most tokens in one step of llama.cpp. */
 const BATCH_SIZE = 512;
 const DEFAULT_CONTEXT_LENGTH = 4096;
+/** The pooling type of models that score a query and a document together. */
+const RANK = 4;
 
 /**
  * Loads a GGUF model into llama.cpp, inside this process.
- * @throws Error if the file is unreadable or its architecture unknown
+ * @throws Error if the file is unreadable, its architecture unknown, or the model a reranker
  */
 export async function openLlama(options: LlamaOptions): Promise<Engine> {
   const { log } = options;
@@ -36,6 +38,12 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     const advice = "Is the file complete, and its architecture supported by llama.cpp?";
     throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
   });
+  if (poolingTypeOf(model) === RANK) {
+    await llama.dispose();
+    throw new Error(
+      `${options.modelPath} is a reranker (its pooling type is rank), which llama workers do not serve. Use an embedding model, by whose similarities /v1/rerank ranks, or attach a server that runs the reranker.`,
+    );
+  }
   const context = await model.createContext({
     sequences: options.sequences ?? 4,
     contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),

@@ -68,7 +68,7 @@ describe("a client", () => {
 
   test("that does not read its answer is disconnected, and its request to the engine aborted", async () => {
     const firehose = await startFirehose();
-    ({ stator, url } = await attach([firehose.url], "--client-timeout=0.5"));
+    ({ stator, url } = await attach([firehose.url], "--client-timeout=0.5", "--translate=never"));
     const socket = await rawSocket(url);
     socket.pause();
     socket.write(post(JSON.stringify(chat({ stream: true })), "/v1/messages"));

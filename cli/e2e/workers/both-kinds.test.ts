@@ -69,9 +69,11 @@ test("keeps its workers' names: an engine needs another one", async () => {
   expect((await gateway.post("/admin/workers", { url, name: "free", wait_ms: 0 })).status).toBe(201);
 });
 
-test("has paths that only engines serve", async () => {
+test("has paths that only engines serve, always or because its workers do not embed", async () => {
   await start();
-  const answer = await gateway.post("/v1/rerank", { model: "both", input: "Hi" });
-  expect(answer.status).toBe(200);
-  expect(engine.asked).toContain("/v1/rerank");
+  for (const path of ["/v1/pooling", "/v1/rerank", "/v1/rerank"]) {
+    const answer = await gateway.post(path, { model: "both", input: "Hi" });
+    expect(answer.status).toBe(200);
+    expect(engine.asked.pop()).toBe(path);
+  }
 });

@@ -31,23 +31,38 @@ export interface ChatPrompt {
 }
 
 /**
- * Renders and tokenizes a conversation.
+ * Renders and tokenizes a conversation to answer.
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
   const { conversation, calls, maxTokens, structured, param } = question;
-  const { card, template, tokenizer } = model;
-  refuseOverlongConversation(conversation.messages, card);
-  const length = conversation.messages.reduce((sum, { content }) => sum + textOf(content).length, 0);
-  refuseOverlongText({ length }, model, param);
-  const text = template.render(offering(conversation, calls.tools));
-  refuseOverlongText(text, model, param);
-  const tokens = withBos(await tokenizer.encode(text), card);
+  const { text, tokens: written } = await readConversation(model, conversation, calls.tools, param);
+  const tokens = withBos(written, model.card);
   return {
     tokens,
     maxTokens: answerTokens(tokens.length, maxTokens, model, param),
     ...formOf(model, calls, structured, text),
   };
+}
+
+/**
+ * The text of a conversation, and its tokens.
+ * @param tools those that the model may call
+ * @param param the field of the request that has the conversation, for errors
+ * @throws ApiError 400 if it certainly does not fit the context, or the template refuses it
+ */
+export async function readConversation(
+  model: WorkerSide,
+  conversation: Conversation,
+  tools: Tools,
+  param: string,
+): Promise<{ text: string; tokens: Uint32Array }> {
+  refuseOverlongConversation(conversation.messages, model.card);
+  const length = conversation.messages.reduce((sum, { content }) => sum + textOf(content).length, 0);
+  refuseOverlongText({ length }, model, param);
+  const text = model.template.render(offering(conversation, tools));
+  refuseOverlongText(text, model, param);
+  return { text, tokens: await model.tokenizer.encode(text) };
 }
 
 /** The conversation with only those tools that the model may call, and with reasoning under all its names. */

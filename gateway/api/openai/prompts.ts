@@ -10,6 +10,8 @@ export type PromptInput = string | string[] | number[] | number[][];
 export interface TokenizedPrompt {
   tokens: Uint32Array;
   text: string;
+  /** The path of the parameter, for errors. */
+  param: string;
 }
 
 /**
@@ -37,7 +39,7 @@ const isTokenIds = (input: string[] | number[] | number[][]): input is number[] 
 
 async function fromText(text: string, model: WorkerSide, param: string): Promise<TokenizedPrompt> {
   refuseOverlongText(text, model, param);
-  return { tokens: withBos(await model.tokenizer.encode(text), model.card), text };
+  return { tokens: withBos(await model.tokenizer.encode(text), model.card), text, param };
 }
 
 function fromTokens(ids: readonly number[], model: WorkerSide, param: string): TokenizedPrompt {
@@ -46,5 +48,5 @@ function fromTokens(ids: readonly number[], model: WorkerSide, param: string): T
   if (wrong >= 0) throw tokenOutOfRange(ids[wrong]!, vocabularySize, `${param}[${wrong}]`);
   const detokenizer = new Detokenizer(model.tokenizer.vocabulary);
   const text = ids.map((id) => detokenizer.push(id)).join("") + detokenizer.flush();
-  return { tokens: Uint32Array.from(ids), text };
+  return { tokens: Uint32Array.from(ids), text, param };
 }

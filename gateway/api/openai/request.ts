@@ -119,12 +119,15 @@ const ROUTES: Record<Api, string> = {
   embeddings: "/v1/embeddings",
 };
 
-/** @throws ApiError 400 if the model does not serve this API; the message names its routes */
-export function requireApi({ card }: WorkerSide, api: Api): void {
+/**
+ * @param path the route that needs the API
+ * @throws ApiError 400 if the model does not serve this API; the message names its routes
+ */
+export function requireApi({ card }: WorkerSide, api: Api, path = ROUTES[api]): void {
   if (card.apis.includes(api)) return;
   const routes = card.apis.map((name) => ROUTES[name]).join(" and ");
   throw invalidRequest(
-    `The model '${card.name}' does not serve ${ROUTES[api]}; it answers on ${routes}.`,
+    `The model '${card.name}' does not serve ${path}; it answers on ${routes}.${api === "embeddings" ? " Name an embedding model." : ""}`,
     "model",
     "unsupported_model",
   );

@@ -8,7 +8,7 @@ import { structuredOutput } from "./structured-schemas.ts";
  * send new ones before servers support them. `null` means absent, as in OpenAI's API.
  */
 
-const tokenId = z.number().int().min(0).max(0xffff_ffff);
+export const tokenId = z.number().int().min(0).max(0xffff_ffff);
 
 const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(4)]);
 
@@ -26,7 +26,7 @@ const seed = z
   .meta({ type: "integer" });
 
 /** Routing parameters. */
-const routing = {
+export const routing = {
   user: z
     .string()
     .nullish()
@@ -227,7 +227,14 @@ export const embeddingRequest = z.object({
     ])
     .describe("The text to turn into vectors."),
   encoding_format: z.enum(["float", "base64"]).nullish().describe("base64 is little-endian 32-bit floats."),
-  dimensions: z.number().int().min(1).nullish().describe("Not supported."),
+  dimensions: z
+    .number()
+    .int()
+    .min(1)
+    .nullish()
+    .describe(
+      "Shortens the vectors to this many dimensions and scales them to unit length; meaningful only for models trained for it.",
+    ),
   ...routing,
 });
 

@@ -13,7 +13,9 @@ export interface AllowedCalls {
 }
 
 /** @throws ApiError 400 for a choice that names no tool of the request */
-export function allowedCalls(body: ChatCompletionRequest): AllowedCalls {
+export function allowedCalls(
+  body: Partial<Pick<ChatCompletionRequest, "tools" | "tool_choice" | "parallel_tool_calls">>,
+): AllowedCalls {
   const { tools, tool_choice: choice, parallel_tool_calls: isParallel } = body;
   const all = new Map(
     (tools ?? []).map(({ function: { name, parameters, strict } }): [string, ToolFunction] => [

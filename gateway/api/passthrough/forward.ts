@@ -19,7 +19,10 @@ import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import { contained } from "../../wire/contained.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { type Endpoint, endpointOf, resourceOf } from "../endpoints.ts";
+
+import type { Endpoint } from "../endpoint.ts";
+import { endpointOf, resourceOf } from "../endpoints.ts";
+
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";

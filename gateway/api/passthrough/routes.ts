@@ -1,18 +1,20 @@
 import type { Context } from "hono";
-import { mayUse } from "../../access/api-key.ts";
 import { readBytes, readJsonBody, refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
-import type { Models } from "../../models/models.ts";
 import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { endpointOf, type OwnRoute } from "../endpoints.ts";
+
+import type { OwnRoute } from "../endpoint.ts";
+import { ENDPOINTS, endpointOf } from "../endpoints.ts";
+import { refuseNameless } from "../named-model.ts";
+
 import { readPreferences } from "../openai/preferences.ts";
 import { inBackground } from "../responses/background.ts";
 import { isResumable, resumableStream, resumeStream } from "../resumable.ts";
@@ -40,9 +42,10 @@ export function forwardOr(
     context: Context<GatewayEnv>,
     dependencies: GatewayDependencies,
     bytes: Uint8Array,
-    json: unknown,
+    given: unknown,
   ): Promise<Response> {
     const { models } = dependencies;
+    const json = withName(given, context.req.query("model"));
     const name = modelOfJson(json);
     if (name !== undefined) requireModel(context.get("key"), models, name);
     const candidates = candidatesFor(name, context, models).filter(
@@ -51,7 +54,7 @@ export function forwardOr(
     // Before anything else in the body is validated, which is up to the model's own routes.
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
     if (candidates.length === 0) return own(context, dependencies, json, false);
-    const request = { bytes, body: asObject(json), form: undefined };
+    const request = { bytes, body: asObject(given), form: undefined };
     if (candidates.some(isForEngines))
       await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
     const asked = await withBothKinds(candidates, async (model) => ({
@@ -115,7 +118,7 @@ export async function forwardAny(
       forward(context, dependencies, request, candidate, hasOthers),
     );
   }
-  if (name === undefined) return refuseNameless(context, models);
+  if (name === undefined) return refuseNameless(context, models, (model) => model.has("engine"));
   return found.length > 0 ? refusePath(context, name) : models.refuse(name);
 }
 
@@ -145,31 +148,23 @@ const translated = (translation: Translation): EngineRequest => ({
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 
+/** The body with the model that the query names, if it names none itself. */
+const withName = (json: unknown, name: string | undefined): unknown =>
+  name === undefined || !isRecord(json) || "model" in json ? json : { ...json, model: name };
+
 /** The body with the model name that the workers use. */
 const renamed = (json: unknown, { rename }: Candidate): unknown =>
   rename === undefined || !isRecord(json) ? json : { ...json, model: rename };
 
-/** @throws ApiError 400; the message lists the models */
-function refuseNameless(context: Context<GatewayEnv>, models: Models<Model>): never {
-  const key = context.get("key");
-  const names = models
-    .all()
-    .filter((model) => model.has("engine") && mayUse(key, [model.name, ...model.aliases]))
-    .map((model) => `'${model.name}'`);
-  throw invalidRequest(
-    `The request names no model, and this gateway has several: ${names.join(", ")}. Name one in the body's field 'model', or with ?model=NAME.`,
-    "model",
-    "missing_required_parameter",
-  );
-}
-
 /** @throws ApiError 400: the model's workers have no such route */
 function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never {
   throw invalidRequest(
-    `The model '${name.slice(0, 100)}' is served by workers, which do not support ${path.slice(0, 200)}. Their routes are /v1/chat/completions, /v1/completions and /v1/embeddings.`,
+    `The model '${name.slice(0, 100)}' is served by workers, which do not support ${path.slice(0, 200)}. Their routes are ${OWN_PATHS}.`,
     "model",
     "unsupported_model",
   );
 }
+
+const OWN_PATHS = [...ENDPOINTS].flatMap(([path, { own }]) => (own === undefined ? [] : [path])).join(", ");
 
 const asObject = (json: unknown): PromptBody | undefined => (isRecord(json) ? json : undefined);

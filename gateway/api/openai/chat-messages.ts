@@ -1,0 +1,53 @@
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import type { Message } from "../../prompts/conversation.ts";
+import { MOST_MESSAGES } from "../../prompts/limits.ts";
+import type { ChatMessage } from "./schemas.ts";
+import { refuseBuiltInTools } from "./tool-choice.ts";
+
+/**
+ * Refuses a conversation that workers cannot read, before its messages are validated one by one.
+ * @throws ApiError 400; an engine of the same model may accept it
+ */
+export function checkMessages(raw: unknown): void {
+  refuseTooManyMessages(raw);
+  refuseMedia(raw);
+  refuseBuiltInTools(raw, ["function"]);
+}
+
+/** The message as chat templates expect it. */
+export function templateMessage({ role, content, ...rest }: ChatMessage): Message {
+  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
+  return {
+    ...Object.fromEntries(given),
+    // OpenAI renamed the role; chat templates only know the old name.
+    role: role === "developer" ? "system" : role,
+    content: content ?? "",
+  };
+}
+
+/** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
+function refuseMedia(raw: unknown): void {
+  const messages: unknown = Reflect.get(Object(raw), "messages");
+  if (!Array.isArray(messages)) return;
+  for (const [index, message] of messages.entries()) {
+    const content: unknown = Reflect.get(Object(message), "content");
+    if (!Array.isArray(content)) continue;
+    const part = content.findIndex((each) => !["text", "undefined"].includes(typeOf(each)));
+    if (part === -1) continue;
+    const text = `Content parts of type '${typeOf(content[part])}' are not supported by this model's workers. Send only 'text'.`;
+    const param = `messages[${index}].content[${part}]`;
+    throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+  }
+}
+
+const typeOf = (part: unknown): string => String(Reflect.get(Object(part), "type"));
+
+function refuseTooManyMessages(raw: unknown): void {
+  const messages: unknown = Reflect.get(Object(raw), "messages");
+  if (!Array.isArray(messages) || messages.length <= MOST_MESSAGES) return;
+  throw invalidRequest(
+    `Invalid value for 'messages': it has ${messages.length} messages; at most ${MOST_MESSAGES} are allowed.`,
+    "messages",
+    "array_above_max_length",
+  );
+}
