@@ -1,6 +1,6 @@
 import type { EngineSpec, ListeningOptions } from "#gateway";
-import type { engineEncryption } from "../options/access.ts";
-import type { engineOptions } from "../options/attach.ts";
+import type { engineEncryption } from "../options/groups/access.ts";
+import type { engineOptions } from "../options/groups/attach.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 

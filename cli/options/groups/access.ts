@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { list, number, text, toggle } from "./spec.ts";
+import { list, number, text, toggle } from "../spec.ts";
 
 export const file = (describe: string) => text({ describe, placeholder: "FILE" });
 

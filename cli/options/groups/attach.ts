@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
-import { enginesOption } from "./engines.ts";
-import { list, number, optionalChoice, pairs, text } from "./spec.ts";
+import { enginesOption } from "../engines.ts";
+import { list, number, optionalChoice, pairs, text } from "../spec.ts";
 
 /** A timeout. */
 export const seconds = (describe: string, byDefault: number) =>

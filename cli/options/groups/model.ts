@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
+import { choice, list, number, optionalChoice, text } from "../spec.ts";
+
+export const modelFolder = text({
+  describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
+  placeholder: "DIR",
+});
+
+/** The model of a worker, and how its engine runs it. */
+export const model = {
+  model: text({
+    describe:
+      "Name such as qwen3:0.6b (stator models), GGUF file, https: URL, or hf:owner/repo[@rev]/file.gguf. Default: smollm2:135m.",
+    placeholder: "MODEL",
+  }),
+  "model-name": text({
+    describe: "The model's name in the API. Default: that of --model, or the file's.",
+    placeholder: "NAME",
+  }),
+  alias: list({ describe: "Additional names of the model." }),
+  "tool-parser": optionalChoice(TOOL_PARSERS, {
+    describe: "Format of the model's tool calls; see docs/api.md. Default: by its chat template and name.",
+    placeholder: "NAME",
+  }),
+  "reasoning-parser": optionalChoice(REASONING_PARSERS, {
+    describe: "Format of the model's reasoning; see docs/api.md. Default: by its chat template and name.",
+    placeholder: "NAME",
+  }),
+  "model-folder": modelFolder,
+  "context-length": number({
+    describe:
+      "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
+    min: 16,
+  }),
+  sequences: number({
+    describe: "Concurrent requests per worker. Default: 4 (llama).",
+    min: 1,
+    max: 4096,
+  }),
+  gpu: choice(["off", "auto", "cuda", "vulkan", "metal"], {
+    describe: "Lets llama.cpp use a GPU; cuda and vulkan builds are downloaded on first use.",
+    default: "off",
+  }),
+  delay: number({
+    describe: "Milliseconds between two tokens of the echo engine.",
+    default: 0,
+    min: 0,
+    int: false,
+  }),
+  tag: list({
+    describe: "Tag by which requests can select the worker; repeatable.",
+    placeholder: "KEY=VALUE",
+    item: z.string().regex(/^[^=,\s]+=[^,\s]+$/, "it must be key=value, such as gpu=h100"),
+  }),
+  tokenizer: text({ describe: "tokenizer.json, for engines without a tokenizer.", placeholder: "FILE" }),
+};
