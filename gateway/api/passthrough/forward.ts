@@ -2,7 +2,6 @@ import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
-import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
@@ -10,33 +9,23 @@ import { NO_PARSER } from "../../parsers/formats.ts";
 import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
 import type { PromptBody, PromptKind } from "../../prompts/prompt-reader.ts";
 import { textReader } from "../../prompts/text-reader.ts";
-import type { Placement } from "../../requests/placement.ts";
 import { choicesOf, continuationOf } from "../../requests/wire/continuation.ts";
 import type { WireJob } from "../../requests/wire/job.ts";
-import { WireTransfer } from "../../requests/wire/wire-transfer.ts";
 import { isPrefillWorker } from "../../routing/filters/role.ts";
 import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
-import { contained } from "../../wire/contained.ts";
-import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-
 import type { Endpoint } from "../endpoint.ts";
 import { endpointOf, resourceOf } from "../endpoints.ts";
-
-import { FallbackError } from "../fallback-error.ts";
-import { beginRequest, expectedAnswer, type RequestMeta } from "../openai/request.ts";
-import { placementHeaders } from "../placement-headers.ts";
+import { beginRequest, expectedAnswer } from "../openai/request.ts";
 import { rescueFormats } from "../rescue/options.ts";
-import { rescuedReply } from "../rescue/rescued-reply.ts";
 import { formatsFor } from "../rescue/rescuer.ts";
-import { DetachedReply } from "../translation/detached-reply.ts";
-import { type ReplyTranslation, translatedReply } from "../translation/translated-reply.ts";
 import { CHAT_PATH, type Translation } from "../translation/translation.ts";
 import type { Candidate } from "./candidates.ts";
 import type { ModelInForm } from "./form.ts";
-import { answerHeaders, forwardedHeaders } from "./headers.ts";
+import { forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+import { send } from "./send.ts";
 import { removeTransferFields } from "./transfer-fields.ts";
 
 /** A request for attached engines. */
@@ -118,7 +107,7 @@ export async function forward(
     errorBody: translation.errorBody,
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
-  return run(context, dependencies, job, meta, { translation: translated, rescue });
+  return send(context, dependencies, job, meta, { translation: translated, rescue });
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
@@ -175,12 +164,6 @@ function renamed({ bytes, body, form }: EngineRequest, search: string, model: st
   return { bytes, body, search: renameInQuery(search, model) };
 }
 
-/** What happens to an engine's answer on its way to the client. */
-interface Rewriting {
-  readonly translation: ReplyTranslation | undefined;
-  readonly rescue: AnswerFormats | undefined;
-}
-
 /** How the answer to a chat is read; undefined if it passes as it is. */
 function rescueFor(
   { rescue }: GatewayDependencies,
@@ -190,77 +173,6 @@ function rescueFor(
   if (body === undefined || (rescue.toolParser === NO_PARSER && rescue.reasoningParser === NO_PARSER))
     return undefined;
   return formatsFor(body, rescueFormats(rescue, model));
-}
-
-function run(
-  context: Context<GatewayEnv>,
-  { transport, requestOptions, log, warnings, running }: GatewayDependencies,
-  job: WireJob,
-  { explain, headers, onAnswered, onSettled, onFallback }: RequestMeta,
-  { translation, rescue }: Rewriting,
-): Promise<Response> {
-  const { detached } = context.var;
-  const signal = detached?.signal ?? context.req.raw.signal;
-  return new Promise((resolve, reject) => {
-    let begun: WireReply | undefined;
-    const abort = () => {
-      request.cancel();
-      resolve(new Response(null, { status: 499 }));
-    };
-    const output = {
-      reply(head: HttpHead, placement: Placement) {
-        signal.removeEventListener("abort", abort);
-        const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
-        const open = (head: HttpHead) =>
-          detached !== undefined
-            ? new DetachedReply(detached.openStream(), head.status, reject)
-            : transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
-        const translated = (head: HttpHead) =>
-          translation === undefined ? open(head) : translatedReply(head, translation, open);
-        const reply = rescue === undefined ? translated(head) : rescuedReply(head, rescue, translated);
-        begun = reply;
-        if (detached === undefined || head.status < 300) resolve(reply.response);
-        return reply;
-      },
-      onAnswered,
-      onSettled,
-      onFailure(error: Error) {
-        signal.removeEventListener("abort", abort);
-        reject(error);
-      },
-      onFallback(error: ApiError) {
-        signal.removeEventListener("abort", abort);
-        onFallback();
-        reject(new FallbackError(error));
-      },
-    };
-    const onFault = (error: unknown) => {
-      // Before the answer has begun, the error handler logs it.
-      if (begun !== undefined)
-        log.error("an internal error interrupted an answer", { request: job.requestId, error });
-      try {
-        request.stop(toApiError(error));
-      } catch {
-        begun?.destroy();
-      }
-      reject(error);
-    };
-    const { life: request } = new WireTransfer(job, output, {
-      transport: contained(transport, onFault),
-      options: requestOptions,
-      warnings,
-      running,
-    });
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
-    else {
-      try {
-        request.start();
-      } catch (error) {
-        onFault(error);
-      }
-    }
-  });
 }
 
 /** Separates the request's blocks from others in the engine's cache: vLLM includes both in its block hashes. */
