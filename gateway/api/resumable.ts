@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../access/env.ts";
 import { ApiError } from "../kernel/errors.ts";
-import { isRecord } from "../prompts/json.ts";
+import { isRecord } from "../kernel/json.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { RESUMABLE_HEADER } from "./openai/stator-extension.ts";
 import { followEvents, LoggedStream } from "./responses/background.ts";

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { choiceGrammar, regexGrammar } from "../grammars/index.ts";
+import { schemaOf } from "./constraint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, readModelList } from "./model-list.ts";
 import { sumOf } from "./prometheus.ts";
@@ -9,6 +11,21 @@ import type { EngineAdapter, EngineApi, EngineModel, EngineTokenizeRequest, Limi
 export const llamaCpp: EngineAdapter = {
   kind: "llama.cpp",
   cachedTokensFlag: undefined,
+
+  // It has no regular expressions and choices, but grammars can say the same.
+  structuredOutput: (constraint) => {
+    switch (constraint.kind) {
+      case "regex":
+        return { grammar: regexGrammar(constraint.value, constraint.param) };
+      case "choice":
+        return { grammar: choiceGrammar(constraint.value, constraint.param) };
+      case "grammar":
+        return { grammar: constraint.value };
+      case "json":
+      case "json_object":
+        return { json_schema: schemaOf(constraint) };
+    }
+  },
 
   async probe(api) {
     const props = await optional(getAs(api, "/props", propsSchema));

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { rankEndpoint } from "#runtime";
+import { regexOfChoice, responseFormat, schemaOf } from "./constraint.ts";
 import { sglangDisaggregation } from "./disaggregation/sglang.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
@@ -20,6 +21,22 @@ export const sglang: EngineAdapter = {
   kind: "sglang",
   cachedTokensFlag: "--enable-cache-report",
   disaggregation: sglangDisaggregation,
+
+  structuredOutput: (constraint, { isChat }) => {
+    switch (constraint.kind) {
+      case "regex":
+        return { regex: constraint.value };
+      case "choice":
+        return { regex: regexOfChoice(constraint.value) };
+      case "grammar":
+        return { ebnf: constraint.value };
+      case "json":
+      case "json_object":
+        if (isChat) return responseFormat(constraint);
+        // Completions take the schema as text.
+        return { json_schema: JSON.stringify(schemaOf(constraint)) };
+    }
+  },
 
   async probe(api) {
     const info = await serverInfo(api);

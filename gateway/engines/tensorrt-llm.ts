@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { regexOfChoice, responseFormat } from "./constraint.ts";
 import { tensorrtLlmDisaggregation } from "./disaggregation/tensorrt-llm.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
@@ -11,6 +12,21 @@ export const tensorrtLlm: EngineAdapter = {
   kind: "tensorrt-llm",
   cachedTokensFlag: undefined,
   disaggregation: tensorrtLlmDisaggregation,
+
+  structuredOutput: (constraint) => {
+    switch (constraint.kind) {
+      case "regex":
+        return { response_format: { type: "regex", regex: constraint.value } };
+      case "choice":
+        return { response_format: { type: "regex", regex: regexOfChoice(constraint.value) } };
+      case "grammar":
+        return { response_format: { type: "ebnf", ebnf: constraint.value } };
+      case "json":
+        return { response_format: { type: "json", schema: constraint.value } };
+      case "json_object":
+        return responseFormat(constraint);
+    }
+  },
 
   async probe(api) {
     const models = await readModelList(api);

@@ -1,3 +1,4 @@
+import type { Constraint } from "./constraint.ts";
 import type { Disaggregation, EngineRole } from "./disaggregation/types.ts";
 
 export type { EngineRole };
@@ -115,6 +116,15 @@ export interface EngineAdapter {
   readonly cachedTokensFlag: string | undefined;
   /** How it divides requests between prefill and decode engines; undefined if it does not. */
   readonly disaggregation?: Disaggregation;
+  /**
+   * The fields that tell the engine what an answer must be; undefined if the client's fields stay as they are.
+   * @param request.version as the engine reports it
+   * @throws ApiError 400 if the engine cannot keep to it
+   */
+  structuredOutput?(
+    constraint: Constraint,
+    request: { isChat: boolean; version: string | undefined },
+  ): Readonly<Record<string, unknown>>;
   /**
    * Probes the server; undefined if it is of another kind.
    * @throws EngineApiError if it cannot be reached or its answer cannot be read

@@ -20,6 +20,11 @@ export const vllm: EngineAdapter = {
   cachedTokensFlag: "--enable-prompt-tokens-details",
   disaggregation: vllmDisaggregation,
 
+  structuredOutput: ({ kind, value, param: _ }, { version }) => {
+    if (!hasOnlyGuidedFields(version)) return { structured_outputs: { [kind]: value } };
+    return kind === "json_object" ? { response_format: { type: kind } } : { [`guided_${kind}`]: value };
+  },
+
   async probe(api) {
     const models = await readModelList(api);
     const metrics = await optional(api.getText("/metrics"));
@@ -89,6 +94,10 @@ export const vllm: EngineAdapter = {
     return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
   },
 };
+
+/** `structured_outputs` came with 0.11, and `guided_…` left with 0.12. Builds without a release are taken for newer. */
+const hasOnlyGuidedFields = (version: string | undefined) =>
+  Number(/^v?0\.(\d+)\.\d/.exec(version ?? "")?.[1] ?? 11) < 11;
 
 const PREFIX_QUERIES = ["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"];
 const PREFIX_HITS = ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"];

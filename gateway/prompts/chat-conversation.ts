@@ -1,5 +1,5 @@
+import { isRecord, recordsOf } from "../kernel/json.ts";
 import type { Conversation, Message } from "./conversation.ts";
-import { isRecord, recordsOf } from "./json.ts";
 import { messagesConversation } from "./messages-conversation.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 import { responsesConversation } from "./responses-conversation.ts";

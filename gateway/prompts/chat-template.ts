@@ -1,7 +1,8 @@
 import { messageOf } from "#runtime";
 import { invalidRequest } from "../kernel/errors.ts";
+import { isRecord, recordsOf } from "../kernel/json.ts";
+import { textOf } from "./content.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
-import { isRecord, recordsOf, textOf } from "./json.ts";
 import { PromptTemplate, withParsedArguments } from "./prompt-template.ts";
 import type { ToolDefinition } from "./tool-definitions.ts";
 import { withResultsAsText, withToolPrompt } from "./tool-prompt.ts";

@@ -1,5 +1,5 @@
+import { isRecord } from "../kernel/json.ts";
 import type { PlacedMedia } from "../routing/prompt.ts";
-import { isRecord } from "./json.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 
 /** Content parts with an image, video or audio input, in the order of the conversation. */

@@ -1,5 +1,6 @@
+import { isRecord, recordsOf } from "../kernel/json.ts";
+import { textOf, textsOf } from "./content.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
-import { isRecord, recordsOf, textOf, textsOf } from "./json.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { messagesTools } from "./tool-definitions.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jsonOf } from "./json.ts";
+import { jsonOf } from "../kernel/json.ts";
 import { placeholdersIn } from "./media.ts";
 import type { PromptReader } from "./prompt-reader.ts";
 import { PromptTemplate } from "./prompt-template.ts";

@@ -1,6 +1,7 @@
 import { Template } from "@huggingface/jinja";
+import { isRecord } from "../kernel/json.ts";
+import { textOf } from "./content.ts";
 import type { Conversation, Message } from "./conversation.ts";
-import { isRecord, textOf } from "./json.ts";
 
 export interface SpecialTexts {
   readonly bos: string | undefined;

@@ -1,5 +1,6 @@
+import { recordsOf } from "../kernel/json.ts";
+import { textOf, textsOf } from "./content.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
-import { recordsOf, textOf, textsOf } from "./json.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { responsesTools } from "./tool-definitions.ts";
 

@@ -1,4 +1,4 @@
-import { isRecord, recordsOf } from "./json.ts";
+import { isRecord, recordsOf } from "../kernel/json.ts";
 
 /** A tool in the format that chat templates expect. */
 export interface ToolDefinition {

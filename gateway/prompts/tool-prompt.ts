@@ -1,5 +1,5 @@
+import { textOf } from "./content.ts";
 import type { Message } from "./conversation.ts";
-import { textOf } from "./json.ts";
 import type { ToolDefinition } from "./tool-definitions.ts";
 
 /**

@@ -180,6 +180,31 @@ describe("llama.cpp", () => {
     }
   });
 
+  test.for<[parameter: object, form: RegExp]>([
+    [{ guided_regex: "[a-f]{3}-\\d{2}" }, /^[a-f]{3}-\d{2}$/],
+    [{ structured_outputs: { choice: ["left", "right (both)"] } }, /^(left|right \(both\))$/],
+    [{ structured_outputs: { grammar: 'root ::= "yes" " sir"?' } }, /^yes( sir)?$/],
+    [{ guided_json: { enum: [1, "a"] } }, /^(1|"a")$/],
+    [{ structured_outputs: { json_object: true } }, /^\{/],
+  ])("keeps to vLLM's %j", async ([parameter, form]) => {
+    const chat = { messages: [{ role: "user", content: "Which one?" }] };
+    for (const [path, prompt] of [
+      ["chat/completions", chat],
+      ["completions", { prompt: "Which one?" }],
+    ] as const) {
+      const response = await fetch(`${url}/v1/${path}`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ model: MODEL, ...prompt, max_tokens: 24, ...parameter }),
+      });
+      const answer = (await response.json()) as {
+        choices: { message?: { content: string }; text?: string }[];
+      };
+      const [choice] = answer.choices;
+      expect(choice!.message?.content ?? choice!.text).toMatch(form);
+    }
+  });
+
   test("passes the doctor, which reports that its cache is predicted", async () => {
     const doctor = new StatorProcess(["doctor", url, "--config=none"]);
     expect(await doctor.ended()).toBe(0);

@@ -1,6 +1,6 @@
 import { randomId } from "#runtime";
 import { anthropicError } from "../../kernel/anthropic-error.ts";
-import { isRecord, jsonOf } from "../../prompts/json.ts";
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { TokenResult, Usage } from "../../requests/tokens/job.ts";
 import type { AnswerFormat, AnswerHead, Call } from "../openai/format.ts";
 

@@ -1,7 +1,7 @@
 import { ApiError } from "../../kernel/errors.ts";
+import { isRecord } from "../../kernel/json.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { ToolFunction } from "../../parsers/types.ts";
-import { isRecord } from "../../prompts/json.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";

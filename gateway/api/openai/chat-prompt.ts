@@ -1,8 +1,8 @@
 import type { Grammar } from "#runtime";
 import type { WorkerSide } from "../../models/model.ts";
 import type { Tools } from "../../parsers/types.ts";
+import { textOf } from "../../prompts/content.ts";
 import type { Conversation, Message } from "../../prompts/conversation.ts";
-import { textOf } from "../../prompts/json.ts";
 import { answerTokens, refuseOverlongConversation, refuseOverlongText } from "../../prompts/limits.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import type { AnswerReading } from "../../requests/tokens/job.ts";

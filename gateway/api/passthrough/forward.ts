@@ -2,7 +2,9 @@ import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
+import { hasStructuredOutput, withOwnStructuredOutput } from "../../engines/structured-output.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
+import type { EngineTarget } from "../../models/members/engine-member.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import { NO_PARSER } from "../../parsers/formats.ts";
@@ -86,7 +88,7 @@ export async function forward(
       hidesKeys: dependencies.access.keys !== undefined,
       isTranslated: translation !== undefined,
     }),
-    body: bytes,
+    bodyFor: bodiesFor(path, { bytes, body }, model),
     json: body,
     isDividable: isDividable(model, path, body),
     engine: resource === undefined ? undefined : await resources.find(resource),
@@ -127,6 +129,28 @@ function withoutTransferFields(
     },
   );
   return left;
+}
+
+/**
+ * The body for each engine. Those for the present engines are made at once, so that the client learns at once what one
+ * of them cannot do.
+ * @throws ApiError 400
+ */
+function bodiesFor(
+  path: string,
+  { bytes, body: json }: Pick<EngineRequest, "bytes" | "body">,
+  model: EngineSide,
+): WireJob["bodyFor"] {
+  if (bytes === undefined || json === undefined || !hasStructuredOutput(path, json)) return () => bytes;
+  const made = new Map<string, Uint8Array>();
+  const bodyFor = ({ adapter, profile }: EngineTarget) => {
+    const kind = `${adapter?.kind} ${profile?.version}`;
+    const body = made.get(kind) ?? withOwnStructuredOutput({ path, bytes, json }, adapter, profile?.version);
+    made.set(kind, body);
+    return body;
+  };
+  for (const { engine } of model.members()) bodyFor(engine);
+  return bodyFor;
 }
 
 /** Whether one of the model's prefill engines, if it has any, can compute the request's prompt. */

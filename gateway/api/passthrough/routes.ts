@@ -3,9 +3,9 @@ import { readBytes, readJsonBody, refuseDeepNesting } from "../../access/body.ts
 import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { isRecord } from "../../kernel/json.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
-import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";

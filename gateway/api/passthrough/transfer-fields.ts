@@ -1,6 +1,6 @@
 import { TRANSFER_FIELDS } from "../../engines/disaggregation/types.ts";
+import { isRecord } from "../../kernel/json.ts";
 import { withFields } from "../../kernel/json-fields.ts";
-import { isRecord } from "../../prompts/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 
 /** vLLM's field for further arguments, which may have the same fields. */

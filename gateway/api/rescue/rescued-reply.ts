@@ -1,5 +1,5 @@
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
-import { isRecord, jsonOf } from "../../prompts/json.ts";
 import { eventsIn, isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import { RewrittenReply } from "../translation/rewritten-reply.ts";

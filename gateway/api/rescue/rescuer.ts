@@ -1,7 +1,7 @@
 import { type Schema, Validator } from "@cfworker/json-schema";
+import { isRecord, jsonOf, recordsOf } from "../../kernel/json.ts";
 import { type AnswerFormats, AnswerParser } from "../../parsers/answer-parser.ts";
 import type { ToolFormat, ToolFunction } from "../../parsers/types.ts";
-import { isRecord, jsonOf, recordsOf } from "../../prompts/json.ts";
 import { newCallId } from "../openai/call-id.ts";
 
 /** The fields of a chat's message or delta that say something. */

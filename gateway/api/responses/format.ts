@@ -1,5 +1,5 @@
 import type { ApiError } from "../../kernel/errors.ts";
-import { isRecord } from "../../prompts/json.ts";
+import { isRecord } from "../../kernel/json.ts";
 import type { TokenInfo } from "../../requests/tokens/job.ts";
 import { chatLogprobs } from "../openai/chat-format.ts";
 import type { AnswerFormat, AnswerHead, Choice } from "../openai/format.ts";

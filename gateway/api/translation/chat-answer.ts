@@ -1,4 +1,4 @@
-import { isRecord, jsonOf } from "../../prompts/json.ts";
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { AnswerEnd, Usage } from "../../requests/tokens/job.ts";
 import type { AnswerFormat, Call, Choice } from "../openai/format.ts";
 

@@ -1,6 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf } from "../../requests/wire/engine-error.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
 

@@ -1,5 +1,5 @@
 import { ApiError } from "../../kernel/errors.ts";
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
 import { isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";

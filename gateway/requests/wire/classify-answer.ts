@@ -1,4 +1,4 @@
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import type { HttpHead } from "../../wire/types.ts";
 import { errorStatusOf } from "./engine-error.ts";
 import type { EventApi } from "./event-api.ts";

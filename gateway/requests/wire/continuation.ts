@@ -1,4 +1,4 @@
-import { isRecord } from "../../prompts/json.ts";
+import { isRecord } from "../../kernel/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
 

@@ -1,9 +1,9 @@
 import { messageOf } from "#runtime";
 import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
 import { parseExactly } from "../../kernel/exact-json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import { Stalls } from "../../kernel/stalls.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
-import { jsonOf } from "../../prompts/json.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
 import { HeldBytes } from "../../wire/held-bytes.ts";
 import type {

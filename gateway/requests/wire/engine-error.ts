@@ -1,4 +1,4 @@
-import { isRecord } from "../../prompts/json.ts";
+import { isRecord } from "../../kernel/json.ts";
 
 /** Assumed if an engine's error has no status. */
 const UNKNOWN = 500;

@@ -1,4 +1,4 @@
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import { hexDigit } from "../../wire/chunk-tracker.ts";
 import { readAnswerEvent } from "./answer-event.ts";
 import { errorStatusOf } from "./engine-error.ts";

@@ -1,5 +1,5 @@
 import type { Salt } from "#router-wasm";
-import type { EngineMember } from "../../models/members/engine-member.ts";
+import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { HttpHead, HttpHeader, HttpTransport, WireReply } from "../../wire/types.ts";
 import type { LifeContext, LifeJob } from "../life.ts";
@@ -12,7 +12,7 @@ export interface WireContext extends LifeContext {
   readonly transport: HttpTransport;
 }
 
-/** A request that is forwarded to an attached engine unchanged. */
+/** A request that is forwarded to an attached engine. */
 export interface WireJob extends LifeJob<EngineMember> {
   readonly model: EngineSide;
   /** The model or adapter name in the request, if it has one. */
@@ -22,7 +22,8 @@ export interface WireJob extends LifeJob<EngineMember> {
   /** Starts with `/v1`, and includes the query. */
   readonly path: string;
   readonly headers: readonly HttpHeader[];
-  readonly body: Uint8Array | undefined;
+  /** The body for an engine, which is the client's unless kinds of engines name its fields differently. */
+  bodyFor(engine: EngineTarget): Uint8Array | undefined;
   /** The parsed body, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** Whether a prefill engine can compute its prompt. */

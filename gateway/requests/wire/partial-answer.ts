@@ -1,4 +1,4 @@
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import {
   type AnswerChoice,
   type AnswerEvent,

@@ -1,4 +1,4 @@
-import { isRecord } from "../../prompts/json.ts";
+import { isRecord } from "../../kernel/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { MissingEnd } from "./client-reply.ts";
 import { continuedBody } from "./continuation.ts";

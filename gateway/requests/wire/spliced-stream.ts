@@ -1,4 +1,4 @@
-import { jsonOf } from "../../prompts/json.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import { type AnswerEvent, readAnswerEvent } from "./answer-event.ts";
 import { errorStatusOf } from "./engine-error.ts";
 import { DONE_EVENT, event, isDone, readEvents } from "./event-text.ts";

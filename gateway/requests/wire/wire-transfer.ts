@@ -69,7 +69,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
 
   send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
     const { requestBody } = this.#answer;
-    const body = requestBody ?? this.#job.body;
+    const body = requestBody ?? this.#job.bodyFor(route.worker.engine);
     const { prefill } = route.plan;
     if (prefill === undefined || body === undefined) this.#ask(route, body, !needsFreshConnection);
     else this.#handoff.start(route, prefill, body, requestBody !== undefined);
