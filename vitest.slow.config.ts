@@ -7,7 +7,12 @@ const { projects: _, ...shared } = main.test ?? {};
 export default defineConfig({
   test: {
     ...shared,
-    include: ["**/*.slow.test.ts", "router-wasm/model.test.ts", "gateway/routing/cache/event-batch.test.ts"],
+    include: [
+      "**/*.slow.test.ts",
+      "router-wasm/model.test.ts",
+      "gateway/routing/cache/event-batch.test.ts",
+      "cli/e2e/workers/resumable.test.ts",
+    ],
     exclude: ["**/node_modules/**", "runtime-tests/**"],
     env: { FUZZ_RUNS: "2000" },
   },
