@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Recorder } from "./recorder.ts";
 import { attach, freshText, post, type Setup } from "./setup.ts";
+import { MODEL } from "./vllm-server.ts";
 
 const messages = [{ role: "user", content: "Tell me about the sea." }];
 const exact = { temperature: 0, seed: 1 };
@@ -41,6 +42,21 @@ export function suiteOfBytes(setup: Setup): void {
       const headers = { "content-type": "application/json" };
       await (await fetch(`${url}/v1/completions`, { method: "POST", headers, body: text })).text();
       expect(recorder.generations[0]?.request).toBe(text);
+      await stator.stop();
+    });
+
+    test.for([
+      [{ guided_regex: "[a-c]{4}" }, { regex: "[a-c]{4}" }, /^[a-c]{4}$/],
+      [{ guided_choice: ["left", "right"] }, { choice: ["left", "right"] }, /^(left|right)$/],
+    ] as const)("but for older fields of structured output: %j", async ([older, current, form]) => {
+      await using recorder = await Recorder.open(setup.servers[1].url);
+      const { stator, url } = await attach([recorder.url]);
+      const answer = await (
+        await post(url, "/v1/chat/completions", { messages, max_tokens: 20, ...older })
+      ).json();
+      const sent = JSON.parse(recorder.generations[0]!.request);
+      expect(sent).toEqual({ model: MODEL, messages, max_tokens: 20, structured_outputs: current });
+      expect(answer.choices[0].message.content).toMatch(form);
       await stator.stop();
     });
 
