@@ -4,12 +4,12 @@ import { parseArgs } from "node:util";
 import {
   EventInspection,
   formatsFor,
+  NO_REPLY,
   REASONING_FORMATS,
   rescuedReply,
   TextTokens,
   TOOL_FORMATS,
   TokenEstimate,
-  type WireReply,
 } from "#gateway";
 
 const { values } = parseArgs({
@@ -41,17 +41,6 @@ function streamOf(mark: number): Uint8Array[] {
   });
 }
 
-const sink: WireReply = {
-  response: new Response(null),
-  isHolding: false,
-  onWritable: undefined,
-  onAbort: undefined,
-  write: () => true,
-  finish: () => {},
-  writeText: () => true,
-  end: () => {},
-  destroy: () => {},
-};
 const head = {
   status: 200,
   headers: [],
@@ -76,7 +65,11 @@ const hermes = TOOL_FORMATS.find(({ name }) => name === "hermes");
 const qwen3 = REASONING_FORMATS.find(({ name }) => name === "qwen3");
 
 const rescue = (events: readonly Uint8Array[]) => () => {
-  const reply = rescuedReply(head, formatsFor({ tools }, { tools: hermes, reasoning: qwen3 })!, () => sink);
+  const reply = rescuedReply(
+    head,
+    formatsFor({ tools }, { tools: hermes, reasoning: qwen3 })!,
+    () => NO_REPLY,
+  );
   for (const event of events) reply.write(event, false);
 };
 const plain = streamOf(0);

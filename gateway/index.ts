@@ -13,6 +13,7 @@ export { createWorkerdHandler, type WorkerdOptions } from "./adapters/workerd/in
 export type { GatewayDependencies } from "./api/dependencies.ts";
 export { rescuedReply } from "./api/rescue/rescued-reply.ts";
 export { formatsFor } from "./api/rescue/rescuer.ts";
+export { NO_REPLY } from "./api/translation/detached-reply.ts";
 export { createApp } from "./compose/app.ts";
 export type { Check, Diagnosis, EngineDiagnosis } from "./doctor/types.ts";
 export { type OpenEventStream, openWebEventStream } from "./kernel/event-stream.ts";
@@ -44,4 +45,3 @@ export { NO_PREFERENCES } from "./routing/preferences.ts";
 export { exactPrompt, type Prompt } from "./routing/prompt.ts";
 export { OwnShare, RECENT_PREFILL_SHARE } from "./routing/scorers/own-share.ts";
 export { type RoutedWorker, type Slot, Workers } from "./routing/workers.ts";
-export type { WireReply } from "./wire/types.ts";

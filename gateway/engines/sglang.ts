@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { rankEndpoint } from "#runtime";
+import { jsonOf } from "../kernel/json.ts";
 import { regexOfChoice, responseFormat, schemaOf } from "./constraint.ts";
 import { sglangDisaggregation } from "./disaggregation/sglang.ts";
 import { reachableEndpoint } from "./endpoint.ts";
@@ -174,7 +175,7 @@ const eventsConfigSchema = z.looseObject({
 
 /** Rank r publishes on port + r. */
 function eventSources(api: EngineApi, config: string | null | undefined, ranks: number): KvEventOrigin[] {
-  const read = eventsConfigSchema.safeParse(parseJson(config ?? ""));
+  const read = eventsConfigSchema.safeParse(jsonOf(config ?? ""));
   if (!read.success || read.data.publisher !== "zmq") return [];
   const { replay_endpoint, topic } = read.data;
   const endpoint = reachableEndpoint(read.data.endpoint, api.url);
@@ -187,14 +188,6 @@ function eventSources(api: EngineApi, config: string | null | undefined, ranks: 
     replayEndpoint: replay && rankEndpoint(replay, rank),
     topic,
   }));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function limitationsOf(

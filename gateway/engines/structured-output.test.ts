@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { adapterOf } from "./index.ts";
-import { withOwnStructuredOutput } from "./structured-output.ts";
+import { structuredOutputOf, withOwnFields } from "./structured-output.ts";
 
 const CHAT = "/v1/chat/completions";
 const COMPLETIONS = "/v1/completions";
@@ -13,11 +13,16 @@ interface Sent {
   path?: string;
 }
 
+/** The bytes that an engine gets. */
+function bytesTo({ kind, version, path = CHAT }: Sent, bytes: Uint8Array, json: Record<string, unknown>) {
+  const found = structuredOutputOf(path, json);
+  return found === undefined ? bytes : withOwnFields(bytes, found, adapterOf(kind), version);
+}
+
 /** What an engine gets of a request's body. */
-function sentTo({ kind, version, path = CHAT }: Sent, json: Record<string, unknown>): unknown {
+function sentTo(engine: Sent, json: Record<string, unknown>): unknown {
   const bytes = new TextEncoder().encode(JSON.stringify(json));
-  const sent = withOwnStructuredOutput({ path, bytes, json }, adapterOf(kind), version);
-  return JSON.parse(new TextDecoder().decode(sent));
+  return JSON.parse(new TextDecoder().decode(bytesTo(engine, bytes, json)));
 }
 
 const json_schema = { name: "answer", schema };
@@ -124,16 +129,12 @@ test.for([
 ] as const)("a body %s stays as it is", ([, given]) => {
   const bytes = new TextEncoder().encode(JSON.stringify(given));
   for (const kind of ["vllm", "sglang", "tensorrt-llm", "llama.cpp", "openai"])
-    expect(withOwnStructuredOutput({ path: CHAT, bytes, json: given }, adapterOf(kind), "0.32.0")).toBe(
-      bytes,
-    );
+    expect(bytesTo({ kind, version: "0.32.0" }, bytes, given)).toBe(bytes);
 });
 
 test("bodies for unknown servers and of other APIs stay as they are", () => {
   const json = { structured_outputs: { regex: "a" } };
   const bytes = new TextEncoder().encode(JSON.stringify(json));
-  expect(withOwnStructuredOutput({ path: CHAT, bytes, json }, adapterOf("openai"), undefined)).toBe(bytes);
-  expect(
-    withOwnStructuredOutput({ path: "/v1/embeddings", bytes, json }, adapterOf("sglang"), undefined),
-  ).toBe(bytes);
+  expect(bytesTo({ kind: "openai" }, bytes, json)).toBe(bytes);
+  expect(bytesTo({ kind: "sglang", path: "/v1/embeddings" }, bytes, json)).toBe(bytes);
 });

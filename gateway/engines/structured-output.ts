@@ -4,8 +4,9 @@ import type { Constraint } from "./constraint.ts";
 import type { EngineAdapter } from "./types.ts";
 
 /** A constraint in a request's fields of any name: vLLM's `structured_outputs`, or its older `guided_…`. */
-interface StructuredOutput {
+export interface StructuredOutput {
   readonly constraint: Constraint;
+  readonly isChat: boolean;
   /** The field that says it. */
   readonly field: string;
   /** Fields that belong to it. */
@@ -18,43 +19,26 @@ const HINTS = new Set(["disable_fallback", "disable_any_whitespace", "whitespace
 /** Fields beside vLLM's `guided_…` that are the same. */
 const GUIDED_HINTS = ["guided_decoding_backend", "guided_whitespace_pattern"];
 
-/** Whether a request may have a constraint in vLLM's fields. */
-export const hasStructuredOutput = (path: string, json: Readonly<Record<string, unknown>>): boolean =>
-  PATHS.has(path) && FIELDS.some((name) => isGiven(json[name]));
-
 const KINDS = ["json", "regex", "choice", "grammar"] as const;
 
-const FIELDS = ["structured_outputs", ...KINDS.map((kind) => `guided_${kind}`)];
+/** vLLM's fields for constraints. */
+export const VLLM_FIELDS: readonly string[] = [
+  "structured_outputs",
+  ...KINDS.map((kind) => `guided_${kind}`),
+];
 
-const PATHS = new Set(["/v1/chat/completions", "/v1/completions"]);
+const CHAT = "/v1/chat/completions";
+const COMPLETIONS = "/v1/completions";
 
 /**
- * The body of a chat or completion with its constraint in the fields that a kind of engine knows, which are named in
- * its adapter. The client may use those of vLLM. A body stays as it is if it has no constraint or several, which the
- * engine then judges, or if it is for the engine already.
- * @param bytes the JSON of `json`
- * @param version the engine's, if it reports one
- * @throws ApiError 400 if this kind of engine cannot keep to the constraint
+ * The only constraint of a chat or completion in vLLM's fields, whose names clients may use for all engines. Undefined if
+ * there is none; or if there are several or one that cannot be read, which the engine then judges.
  */
-export function withOwnStructuredOutput(
-  request: { path: string; bytes: Uint8Array; json: Readonly<Record<string, unknown>> },
-  adapter: EngineAdapter | undefined,
-  version: string | undefined,
-): Uint8Array {
-  const { path, bytes, json } = request;
-  if (adapter?.structuredOutput === undefined || !hasStructuredOutput(path, json)) return bytes;
-  const found = structuredOutputOf(json);
-  if (found === undefined) return bytes;
-  const own = adapter.structuredOutput(found.constraint, {
-    isChat: path === "/v1/chat/completions",
-    version,
-  });
-  if (Object.keys(own).every((name) => name === found.field)) return bytes;
-  return withFields(bytes, new Set([...found.others, found.field, ...Object.keys(own)]), own);
-}
-
-/** The only constraint of a request in vLLM's fields. */
-function structuredOutputOf(json: Readonly<Record<string, unknown>>): StructuredOutput | undefined {
+export function structuredOutputOf(
+  path: string,
+  json: Readonly<Record<string, unknown>>,
+): StructuredOutput | undefined {
+  if (path !== CHAT && path !== COMPLETIONS) return undefined;
   const { structured_outputs: current, response_format: format } = json;
   if (isRecord(format) && format.type !== "text") return undefined;
   const guided = KINDS.flatMap((kind) =>
@@ -69,9 +53,28 @@ function structuredOutputOf(json: Readonly<Record<string, unknown>>): Structured
   const [kind, param, value] = only;
   const constraint = constraintOf(kind, param, value);
   if (constraint === undefined) return undefined;
+  const isChat = path === CHAT;
   return named.length > 0
-    ? { constraint, field: "structured_outputs", others: [] }
-    : { constraint, field: param, others: GUIDED_HINTS };
+    ? { constraint, isChat, field: "structured_outputs", others: [] }
+    : { constraint, isChat, field: param, others: GUIDED_HINTS };
+}
+
+/**
+ * The body with its constraint in the fields that a kind of engine knows, which its adapter names; as it is if it is for
+ * the engine already.
+ * @param bytes the JSON from which the constraint was read
+ * @param version the engine's, if it reports one
+ * @throws ApiError 400 if this kind of engine cannot keep to the constraint
+ */
+export function withOwnFields(
+  bytes: Uint8Array,
+  { constraint, isChat, field, others }: StructuredOutput,
+  adapter: EngineAdapter | undefined,
+  version: string | undefined,
+): Uint8Array {
+  const own = adapter?.structuredOutput?.(constraint, { isChat, version });
+  if (own === undefined || Object.keys(own).every((name) => name === field)) return bytes;
+  return withFields(bytes, new Set([...others, field, ...Object.keys(own)]), own);
 }
 
 const isGiven = (value: unknown) => value !== undefined && value !== null && value !== false;

@@ -3,6 +3,7 @@ import { json } from "node:stream/consumers";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { askBothWays } from "../workers/both-ways.ts";
 import { type OwnGateway, startOwnGateway } from "../workers/own-gateway.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
@@ -75,13 +76,7 @@ const inPieces = (text: string, length: number) =>
   (text.match(new RegExp(`.{1,${length}}`, "gsu")) ?? []).map((content) => ({ content }));
 
 async function both(more: object = {}) {
-  const body = { ...asked, ...more };
-  const whole = await client.chat.completions.create({ ...body, stream: false });
-  const stream = client.chat.completions.stream(body);
-  let reasoning = "";
-  for await (const { choices } of stream)
-    reasoning += String(Reflect.get(choices[0]?.delta ?? {}, "reasoning_content") ?? "");
-  const streamed = await stream.finalChatCompletion();
+  const { whole, streamed, reasoning } = await askBothWays(client, { ...asked, ...more });
   const said = [whole, streamed].map(({ choices: [choice] }, index) => ({
     finish: choice!.finish_reason,
     content: choice!.message.content,

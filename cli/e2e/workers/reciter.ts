@@ -1,6 +1,7 @@
 import type { GenerateRequest } from "#runtime";
 import type { Delta, Engine } from "#workers";
-import { bytePieces, END_TOKEN, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+import { bytePieces, END_TOKEN, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+import { byteCard } from "./byte-card.ts";
 
 /** An engine that recites what a test gives it, a byte per token, and remembers its prompts. */
 export class Reciter implements Engine {
@@ -16,23 +17,7 @@ export class Reciter implements Engine {
   recited = 0;
 
   constructor(name: string, card: Partial<Engine["card"]> = {}) {
-    this.card = {
-      name,
-      aliases: [],
-      apis: ["chat", "completions"],
-      role: "aggregated",
-      contextLength: 16_384,
-      blockSize: 16,
-      totalBlocks: 4096,
-      maxBatchedTokens: 4096,
-      maxSequences: 16,
-      dataParallelSize: 1,
-      ...tokenCard(undefined),
-      features: { logprobs: true, logitBias: false, embeddings: false },
-      engine: { name, version: "1" },
-      created: 0,
-      ...card,
-    };
+    this.card = byteCard(name, card);
   }
 
   stats = () => ({ running: 0, waiting: 0, kvUsage: 0 });

@@ -1,6 +1,7 @@
 import type { GenerateRequest } from "#runtime";
 import type { Delta, Engine } from "#workers";
-import { bytePieces, tokenCard, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+import { bytePieces, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+import { byteCard } from "./byte-card.ts";
 import type { OwnGateway } from "./own-gateway.ts";
 
 export const PROMPT = "story:";
@@ -28,24 +29,12 @@ export class Storyteller implements Engine {
   cancelled = 0;
 
   constructor(card: Partial<Engine["card"]> = {}) {
-    this.card = {
-      name: "story",
-      aliases: [],
-      apis: ["chat" as const, "completions" as const],
-      role: "aggregated" as const,
+    this.card = byteCard("story", {
       contextLength: 4096,
-      blockSize: 16,
-      totalBlocks: 4096,
-      maxBatchedTokens: 4096,
-      maxSequences: 16,
-      dataParallelSize: 1,
-      ...tokenCard(undefined),
       chatTemplate: "{{ messages[-1].content }}",
       features: { logprobs: false, logitBias: false, embeddings: false },
-      engine: { name: "story", version: "1" },
-      created: 0,
       ...card,
-    };
+    });
   }
 
   stats = () => ({ running: 0, waiting: 0, kvUsage: 0 });

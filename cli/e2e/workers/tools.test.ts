@@ -1,5 +1,6 @@
 import OpenAI from "openai";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { askBothWays } from "./both-ways.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
 
@@ -40,14 +41,7 @@ const ANSWER = `<think>\nI must look.\n</think>\n\nI will look it up.\n${PARIS}\
 async function answer(text: string, more: object = {}) {
   const engine = "model" in more && more.model === "plain" ? plain : thinker;
   engine.script = [text];
-  const body = { ...asked, ...more };
-  const whole = await client.chat.completions.create({ ...body, stream: false });
-  const stream = client.chat.completions.stream(body);
-  // The client keeps only the last piece of fields that it does not know.
-  let reasoning = "";
-  for await (const { choices } of stream)
-    reasoning += String(Reflect.get(choices[0]?.delta ?? {}, "reasoning_content") ?? "");
-  const streamed = await stream.finalChatCompletion();
+  const { whole, streamed, reasoning } = await askBothWays(client, { ...asked, ...more });
   Object.assign(streamed.choices[0]!.message, { reasoning_content: reasoning || undefined });
   const [first, second] = [whole, streamed].map(({ choices: [choice] }) => ({
     finish: choice!.finish_reason,

@@ -1,6 +1,7 @@
 import type { Grammar } from "#runtime";
 import { choiceGrammar, jsonObjectGrammar, regexGrammar, schemaGrammar } from "../../grammars/index.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
+import { jsonOf } from "../../kernel/json.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { ChatCompletionRequest, CompletionRequest } from "./schemas.ts";
 
@@ -126,9 +127,7 @@ function makeGrammar(demand: Demand): string {
 /** The schema, which clients also send as text. */
 export function schemaOf(value: unknown, param: string): unknown {
   if (typeof value !== "string") return value;
-  try {
-    return JSON.parse(value);
-  } catch {
-    throw invalidRequest(`Invalid value for '${param}': it is not the text of a JSON schema.`, param);
-  }
+  const schema = jsonOf(value);
+  if (schema !== undefined) return schema;
+  throw invalidRequest(`Invalid value for '${param}': it is not the text of a JSON schema.`, param);
 }

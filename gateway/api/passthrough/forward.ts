@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import type { Salt } from "#router-wasm";
 import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
-import { hasStructuredOutput, withOwnStructuredOutput } from "../../engines/structured-output.ts";
+import { structuredOutputOf, withOwnFields } from "../../engines/structured-output.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
@@ -141,11 +141,12 @@ function bodiesFor(
   { bytes, body: json }: Pick<EngineRequest, "bytes" | "body">,
   model: EngineSide,
 ): WireJob["bodyFor"] {
-  if (bytes === undefined || json === undefined || !hasStructuredOutput(path, json)) return () => bytes;
+  const found = json && structuredOutputOf(path, json);
+  if (bytes === undefined || found === undefined) return () => bytes;
   const made = new Map<string, Uint8Array>();
   const bodyFor = ({ adapter, profile }: EngineTarget) => {
     const kind = `${adapter?.kind} ${profile?.version}`;
-    const body = made.get(kind) ?? withOwnStructuredOutput({ path, bytes, json }, adapter, profile?.version);
+    const body = made.get(kind) ?? withOwnFields(bytes, found, adapter, profile?.version);
     made.set(kind, body);
     return body;
   };

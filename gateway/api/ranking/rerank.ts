@@ -2,14 +2,11 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { workersOf } from "../named-model.ts";
 import { readPrompts } from "../openai/prompts.ts";
-import { requireApi } from "../openai/request.ts";
-import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { cosineSimilarity } from "../openai/vector-math.ts";
 import { answerFromVectors } from "../openai/vectors.ts";
+import { readRanking } from "./read-request.ts";
 import { type RerankRequest, rerankRequest } from "./schemas.ts";
-import { UNSUPPORTED } from "./unsupported.ts";
 
 /** `POST /v1/rerank` */
 export async function rerank(
@@ -18,11 +15,7 @@ export async function rerank(
   raw: unknown,
   hasOthers: boolean,
 ): Promise<Response> {
-  const model = workersOf(context, dependencies.models, raw);
-  // Before the rest is validated: an engine of the same model may accept what workers do not.
-  requireApi(model, "embeddings", context.req.path);
-  refuseUnsupported(raw, UNSUPPORTED);
-  const body = validate(rerankRequest, raw);
+  const { model, body } = readRanking(context, dependencies, rerankRequest, raw);
   const texts = body.documents.map(textOf);
   const [query, documents] = await Promise.all([
     readPrompts(textOf(body.query), model, "query"),

@@ -3,14 +3,11 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { workersOf } from "../named-model.ts";
 import { readPrompts } from "../openai/prompts.ts";
-import { requireApi } from "../openai/request.ts";
-import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { cosineSimilarity } from "../openai/vector-math.ts";
 import { answerFromVectors } from "../openai/vectors.ts";
+import { readRanking } from "./read-request.ts";
 import { type ScoreRequest, scoreRequest } from "./schemas.ts";
-import { UNSUPPORTED } from "./unsupported.ts";
 
 /** `POST /v1/score` */
 export async function score(
@@ -19,11 +16,7 @@ export async function score(
   raw: unknown,
   hasOthers: boolean,
 ): Promise<Response> {
-  const model = workersOf(context, dependencies.models, raw);
-  // Before the rest is validated: an engine of the same model may accept what workers do not.
-  requireApi(model, "embeddings", context.req.path);
-  refuseUnsupported(raw, UNSUPPORTED);
-  const body = validate(scoreRequest, raw);
+  const { model, body } = readRanking(context, dependencies, scoreRequest, raw);
   const [first, second] = textsOf(body);
   const [left, right] = await Promise.all([
     readPrompts(first.texts, model, first.name),

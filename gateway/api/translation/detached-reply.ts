@@ -2,6 +2,7 @@ import { ApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
 import { jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf } from "../../requests/wire/engine-error.ts";
+import type { WireReply } from "../../wire/types.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
 
 /** Writes a translated answer into a log, whether or not its client stays. */
@@ -45,8 +46,8 @@ export class DetachedReply extends RewrittenReply {
   }
 }
 
-/** There is no client whose connection could be full or lost. */
-const NO_REPLY = {
+/** Drops an answer: there is no client whose connection could be full or lost. */
+export const NO_REPLY: WireReply = {
   response: new Response(null),
   isHolding: false,
   onWritable: undefined,

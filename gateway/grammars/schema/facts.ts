@@ -1,13 +1,6 @@
+import { isRecord } from "../../kernel/json.ts";
 import { refuseUnsupported, schemasOf, textOf } from "./keywords.ts";
-import {
-  type Conjunction,
-  invalid,
-  isObject,
-  type Located,
-  locate,
-  pathTo,
-  type SchemaObject,
-} from "./located.ts";
+import { type Conjunction, invalid, type Located, locate, pathTo, type SchemaObject } from "./located.ts";
 
 /** Schemas of which one must hold. */
 export interface Union {
@@ -70,7 +63,7 @@ function follow(reference: string, { path, isObserver }: Located, root: Located)
   let [target, targetPath]: [unknown, string] = [root.schema, root.path];
   for (const part of pointer.split("/").slice(1)) {
     const key = decode(part).replaceAll("~1", "/").replaceAll("~0", "~");
-    const isKnown = (isObject(target) || Array.isArray(target)) && Object.hasOwn(target, key);
+    const isKnown = (isRecord(target) || Array.isArray(target)) && Object.hasOwn(target, key);
     if (!isKnown) throw invalid(where, `a reference to a part of the schema: '${reference}' is not one`);
     targetPath = pathTo(targetPath, Array.isArray(target) ? Number(key) : key);
     target = Reflect.get(Object(target), key);

@@ -1,12 +1,5 @@
-import {
-  invalid,
-  isObject,
-  type Located,
-  locate,
-  pathTo,
-  type SchemaObject,
-  unsupported,
-} from "./located.ts";
+import { isRecord } from "../../kernel/json.ts";
+import { invalid, type Located, locate, pathTo, type SchemaObject, unsupported } from "./located.ts";
 
 const REMOVE = "no grammar can keep to it. Leave it out, and check the answer yourself.";
 
@@ -81,7 +74,7 @@ export function schemasOf(located: Located<SchemaObject>, keyword: string): read
 export function schemaMapOf(located: Located<SchemaObject>, keyword: string): ReadonlyMap<string, Located> {
   const value = located.schema[keyword] ?? {};
   const path = pathTo(located.path, keyword);
-  if (!isObject(value)) throw invalid(path, "an object of JSON schemas");
+  if (!isRecord(value)) throw invalid(path, "an object of JSON schemas");
   return new Map(
     Object.entries(value).map(([key, each]) => [key, locate(each, pathTo(path, key), located.isObserver)]),
   );

@@ -1,4 +1,5 @@
 import { type ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { isRecord } from "../../kernel/json.ts";
 
 /** A JSON Schema: an object, or whether anything is allowed. */
 export type Schema = boolean | SchemaObject;
@@ -17,9 +18,6 @@ export interface Located<Kind extends Schema = Schema> {
 /** What must hold together for one value. */
 export type Conjunction = readonly Located[];
 
-export const isObject = (value: unknown): value is SchemaObject =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 /** The path of a member: `a.b`, `a[0]` or, if its name is not a plain word, `a["b c"]`. */
 export function pathTo(path: string, ...keys: (string | number)[]): string {
   return keys.reduce<string>((before, key) => {
@@ -30,7 +28,7 @@ export function pathTo(path: string, ...keys: (string | number)[]): string {
 
 /** @throws ApiError 400 if the value is not a schema */
 export function locate(value: unknown, path: string, isObserver = false): Located {
-  if (typeof value === "boolean" || isObject(value))
+  if (typeof value === "boolean" || isRecord(value))
     return { schema: value, path, isBare: false, isObserver };
   throw invalid(path, "a JSON schema: an object, or true or false");
 }

@@ -1,3 +1,4 @@
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { CallSink } from "../types.ts";
 import { readJson, readStringValue } from "./json.ts";
 import { Nonsense, type Step, type TextReader } from "./text-reader.ts";
@@ -43,7 +44,7 @@ export function* collectArguments(reader: TextReader): Step<string> {
   if (first === '"') {
     const text = yield* readStringValue(reader);
     if (text.trim() === "") return "{}";
-    if (!isObject(text)) throw new Nonsense("The arguments are no object.");
+    if (!isRecord(jsonOf(text))) throw new Nonsense("The arguments are no object.");
     return text;
   }
   if (yield* reader.tryText("null")) return "{}";
@@ -55,13 +56,4 @@ export function* collectArguments(reader: TextReader): Step<string> {
   yield* readJson(reader);
   reader.stopCopy();
   return json;
-}
-
-function isObject(json: string): boolean {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }

@@ -1,3 +1,4 @@
+import { isRecord } from "../../kernel/json.ts";
 import type { Tools } from "../types.ts";
 
 /** A type of JSON values. */
@@ -19,12 +20,12 @@ export function argumentTypes(tools: Tools, name: string, argument: string): Rea
 /** The arguments that a function's JSON Schema names. */
 export function argumentNames(tools: Tools, name: string): string[] {
   const properties = member(tools.get(name)?.parameters, "properties");
-  return isObject(properties) ? Object.keys(properties) : [];
+  return isRecord(properties) ? Object.keys(properties) : [];
 }
 
 /** @returns none if the schema does not say */
 function typesOf(schema: unknown, root: unknown, levels: number): JsonType[] {
-  if (!isObject(schema) || levels === 0) return [];
+  if (!isRecord(schema) || levels === 0) return [];
   const { type, enum: values, const: value, anyOf, oneOf, $ref: reference } = schema;
   const names = Array.isArray(type) ? type : [type];
   const found = names.flatMap((each) => named(each));
@@ -64,9 +65,5 @@ function referred(root: unknown, reference: string): unknown {
 }
 
 function member(value: unknown, key: string): unknown {
-  return isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isRecord(value) && Object.hasOwn(value, key) ? value[key] : undefined;
 }

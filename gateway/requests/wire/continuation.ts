@@ -1,3 +1,4 @@
+import { VLLM_FIELDS } from "../../engines/structured-output.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
@@ -21,11 +22,7 @@ export function continuationOf(api: ContinuedApi, body: PromptBody): Continuatio
 
 /** Fields that constrain an answer to a grammar in vLLM, SGLang, TensorRT-LLM and llama.cpp. */
 const GRAMMAR_FIELDS = [
-  "structured_outputs",
-  "guided_json",
-  "guided_regex",
-  "guided_choice",
-  "guided_grammar",
+  ...VLLM_FIELDS,
   "guided_decoding",
   "grammar",
   "json_schema",
