@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import {
   EventInspection,
   formatsFor,
-  NO_REPLY,
+  noReply,
   REASONING_FORMATS,
   rescuedReply,
   TextTokens,
@@ -65,11 +65,7 @@ const hermes = TOOL_FORMATS.find(({ name }) => name === "hermes");
 const qwen3 = REASONING_FORMATS.find(({ name }) => name === "qwen3");
 
 const rescue = (events: readonly Uint8Array[]) => () => {
-  const reply = rescuedReply(
-    head,
-    formatsFor({ tools }, { tools: hermes, reasoning: qwen3 })!,
-    () => NO_REPLY,
-  );
+  const reply = rescuedReply(head, formatsFor({ tools }, { tools: hermes, reasoning: qwen3 })!, noReply);
   for (const event of events) reply.write(event, false);
 };
 const plain = streamOf(0);

@@ -14,3 +14,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
 export function recordsOf(value: unknown): Record<string, unknown>[] | undefined {
   return Array.isArray(value) && value.every(isRecord) ? value : undefined;
 }
+
+/** The fields that have a value: neither undefined nor null. */
+export const given = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));

@@ -1,9 +1,10 @@
 import { randomId } from "#runtime";
 import { anthropicError } from "../../kernel/anthropic-error.ts";
+import { given } from "../../kernel/json.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { validate } from "../openai/validate.ts";
-import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
+import { streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
 import { choiceOf, structuredOf } from "./prompt.ts";

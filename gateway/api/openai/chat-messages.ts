@@ -1,4 +1,5 @@
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { given } from "../../kernel/json.ts";
 import type { Message } from "../../prompts/conversation.ts";
 import { MOST_MESSAGES } from "../../prompts/limits.ts";
 import type { ChatMessage } from "./schemas.ts";
@@ -16,9 +17,8 @@ export function checkMessages(raw: unknown): void {
 
 /** The message as chat templates expect it. */
 export function templateMessage({ role, content, ...rest }: ChatMessage): Message {
-  const given = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined);
   return {
-    ...Object.fromEntries(given),
+    ...given(rest),
     // OpenAI renamed the role; chat templates only know the old name.
     role: role === "developer" ? "system" : role,
     content: content ?? "",

@@ -10,11 +10,9 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-
 import type { OwnRoute } from "../endpoint.ts";
 import { ENDPOINTS, endpointOf } from "../endpoints.ts";
 import { refuseNameless } from "../named-model.ts";
-
 import { readPreferences } from "../openai/preferences.ts";
 import { inBackground } from "../responses/background.ts";
 import { isResumable, resumableStream, resumeStream } from "../resumable.ts";

@@ -1,6 +1,7 @@
 import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import { eventsIn, isDone, readEvents } from "../../requests/wire/event-text.ts";
+import { HeldBytes } from "../../wire/held-bytes.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import { RewrittenReply } from "../translation/rewritten-reply.ts";
 import { Rescuer, type Said } from "./rescuer.ts";
@@ -170,7 +171,7 @@ function firstBytes({ calls }: AnswerFormats): number[] | undefined {
 
 class RescuedBody extends RewrittenReply {
   readonly #formats: AnswerFormats;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #held = new HeldBytes();
 
   constructor(reply: WireReply, formats: AnswerFormats) {
     super(reply);
@@ -178,7 +179,7 @@ class RescuedBody extends RewrittenReply {
   }
 
   override end(): void {
-    const bytes = concatenate(this.#pieces);
+    const bytes = this.#held.takeWith();
     const body = jsonOf(new TextDecoder().decode(bytes));
     const rescued = isRecord(body) ? this.#rescued(body) : undefined;
     if (rescued === undefined) this.reply.finish(bytes, false);
@@ -189,7 +190,7 @@ class RescuedBody extends RewrittenReply {
   }
 
   protected override take(bytes: Uint8Array): boolean {
-    this.#pieces.push(bytes.slice());
+    this.#held.add(bytes);
     return true;
   }
 
@@ -228,14 +229,4 @@ class RescuedBody extends RewrittenReply {
       finish_reason: reason === "stop" && calls.length > 0 ? "tool_calls" : reason,
     };
   }
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
 }

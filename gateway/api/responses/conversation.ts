@@ -1,6 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { inputItemId, responseIdOf } from "./items.ts";
-import type { InputItem } from "./schemas.ts";
+import type { InputItem, ResponsesRequest } from "./schemas.ts";
 import type { ResponseStore, StoredResponse } from "./store.ts";
 
 /** A response of a client. @throws ApiError 404 if it has none of this id */
@@ -21,10 +21,24 @@ export async function findResponse(
 }
 
 /**
+ * The items of a request's input, and of the whole conversation that ends with them.
+ * @throws ApiError 404 if a part of it is not stored
+ */
+export async function conversationItems(
+  store: ResponseStore,
+  owner: string,
+  body: Pick<ResponsesRequest, "input" | "previous_response_id">,
+): Promise<{ input: readonly InputItem[]; all: readonly InputItem[] }> {
+  const input = await resolved(store, owner, itemsOf(body.input));
+  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  return { input, all: [...history, ...input] };
+}
+
+/**
  * The conversation up to a response, with its output, from the oldest item.
  * @throws ApiError 404 if a part of it is not stored
  */
-export async function itemsUpTo(
+async function itemsUpTo(
   store: ResponseStore,
   owner: string,
   responseId: string | null | undefined,
@@ -42,7 +56,7 @@ export async function itemsUpTo(
  * Items with those that they refer to in place of references.
  * @throws ApiError 404 for a reference to an item that is not stored
  */
-export async function resolved(
+async function resolved(
   store: ResponseStore,
   owner: string,
   items: readonly InputItem[],
@@ -75,5 +89,5 @@ export const withIds = (input: readonly InputItem[], responseId: string): InputI
   input.map((item, index) => ({ ...item, id: item.id ?? inputItemId(responseId, index) }));
 
 /** A request's input as items. */
-export const itemsOf = (input: string | readonly InputItem[]): readonly InputItem[] =>
+const itemsOf = (input: string | readonly InputItem[]): readonly InputItem[] =>
   typeof input === "string" ? [{ type: "message", role: "user", content: input }] : input;

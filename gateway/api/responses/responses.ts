@@ -9,7 +9,7 @@ import { respond } from "../openai/respond.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { inBackground } from "./background.ts";
-import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
+import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
@@ -19,10 +19,10 @@ import { type InputItem, inputTokensRequest, type ResponsesRequest, responsesReq
 import { clientNames } from "./tools.ts";
 
 /** Types of tools that the client runs. */
-export const FUNCTIONS = ["function", "namespace"];
+const FUNCTIONS = ["function", "namespace"];
 
 /** Parameters that are refused, and what to do instead. */
-export const UNSUPPORTED = {
+const UNSUPPORTED = {
   conversation: "Use previous_response_id instead.",
   prompt: "Stored prompts are not here; send input and instructions.",
   max_tool_calls: "Leave it out.",
@@ -35,21 +35,16 @@ export async function responses(
   raw: unknown,
   hasOthers: boolean,
 ): Promise<Response> {
-  refuseUnsupported(raw, UNSUPPORTED);
-  refuseUnsupportedItems(raw);
-  refuseBuiltInTools(raw, FUNCTIONS);
-  const body = validate(responsesRequest, raw);
-  refuseUnstored(body);
+  const body = readCreation(raw);
   const { models, responses: store } = dependencies;
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");
   const owner = ownerOf(context);
-  const input = await resolved(store, owner, itemsOf(body.input));
-  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  const { input, all } = await conversationItems(store, owner, body);
   const { tokens, maxTokens, reading, grammar } = await readResponse(
     model,
     body,
-    [...history, ...input],
+    all,
     body.max_output_tokens,
   );
   const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
@@ -78,10 +73,15 @@ export async function responses(
   return inBackground(context, dependencies, { owner, response, input }, body.stream === true, made);
 }
 
-/** @throws ApiError 400 for a response in the background that is not to be stored */
-export function refuseUnstored({ background, store }: ResponsesRequest): void {
-  if (background && store === false)
+/** A request for a response. @throws ApiError 400 */
+export function readCreation(raw: unknown): ResponsesRequest {
+  refuseUnsupported(raw, UNSUPPORTED);
+  refuseUnsupportedItems(raw);
+  refuseBuiltInTools(raw, FUNCTIONS);
+  const body = validate(responsesRequest, raw);
+  if (body.background && body.store === false)
     throw invalidRequest("'background' needs 'store': nobody could get the response.", "background");
+  return body;
 }
 
 /** Stores a response at its end, if it is to be stored. */
@@ -111,8 +111,7 @@ export async function inputTokens(
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");
   const owner = ownerOf(context);
-  const history = await itemsUpTo(store, owner, body.previous_response_id);
-  const input = await resolved(store, owner, itemsOf(body.input));
-  const { tokens } = await readResponse(model, body, [...history, ...input]);
+  const { all } = await conversationItems(store, owner, body);
+  const { tokens } = await readResponse(model, body, all);
   return Response.json({ object: "response.input_tokens", input_tokens: tokens.length });
 }

@@ -1,31 +1,23 @@
 import { randomId } from "#runtime";
+import { given } from "../../kernel/json.ts";
 import type { AnswerHead } from "../openai/format.ts";
-import { refuseBuiltInTools } from "../openai/tool-choice.ts";
-import { refuseUnsupported, validate } from "../openai/validate.ts";
-import { given, streamFields, translatedHead } from "../translation/chat-fields.ts";
+import { streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
-import { itemsOf, itemsUpTo, resolved } from "./conversation.ts";
+import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
-import { choiceOf, conversationOf, refuseUnsupportedItems, structuredOf } from "./prompt.ts";
+import { choiceOf, conversationOf, structuredOf } from "./prompt.ts";
 import { newResponse } from "./response.ts";
-import { FUNCTIONS, refuseUnstored, saver, UNSUPPORTED } from "./responses.ts";
-import { responsesRequest } from "./schemas.ts";
+import { readCreation, saver } from "./responses.ts";
 import { clientNames } from "./tools.ts";
 
 /** Turns `/v1/responses` into a chat completion. */
 export const translateResponses: Translator = async (context, dependencies, json) => {
-  refuseUnsupported(json, UNSUPPORTED);
-  refuseUnsupportedItems(json);
-  refuseBuiltInTools(json, FUNCTIONS);
-  const body = validate(responsesRequest, json);
-  refuseUnstored(body);
+  const body = readCreation(json);
   const owner = ownerOf(context);
-  const store = dependencies.responses;
-  const input = await resolved(store, owner, itemsOf(body.input));
-  const history = await itemsUpTo(store, owner, body.previous_response_id);
-  const { messages, tools, templateArguments } = conversationOf(body, [...history, ...input]);
+  const { input, all } = await conversationItems(dependencies.responses, owner, body);
+  const { messages, tools, templateArguments } = conversationOf(body, all);
   const id = `${RESPONSE}${randomId()}`;
   const begun = ({ model, created }: AnswerHead) => newResponse(id, model, created, body);
   return {

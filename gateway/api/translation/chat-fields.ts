@@ -12,10 +12,6 @@ export const translatedHead = (id: string, model: string, promptTokens: number):
   promptTokens,
 });
 
-/** The fields that have a value. */
-export const given = (fields: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
-
 /** The fields of a chat completion that ask for a stream which ends with the usage. */
 export const streamFields = (stream: boolean | null | undefined): object =>
   stream ? { stream, stream_options: { include_usage: true } } : {};

@@ -15,7 +15,7 @@ export class DetachedReply extends RewrittenReply {
 
   /** @param onRefused gets the engine's error, if it does not answer */
   constructor(stream: EventStream, status: number, onRefused: (error: ApiError) => void) {
-    super(NO_REPLY);
+    super(noReply());
     this.#stream = stream;
     this.#status = status;
     this.#onRefused = onRefused;
@@ -47,7 +47,7 @@ export class DetachedReply extends RewrittenReply {
 }
 
 /** Drops an answer: there is no client whose connection could be full or lost. */
-export const NO_REPLY: WireReply = {
+export const noReply = (): WireReply => ({
   response: new Response(null),
   isHolding: false,
   onWritable: undefined,
@@ -57,4 +57,4 @@ export const NO_REPLY: WireReply = {
   writeText: () => true,
   end: () => {},
   destroy: () => {},
-};
+});
