@@ -64,6 +64,12 @@ const generateRequestSchema = z.object({
   grammar: grammarSchema.optional(),
   /** How many of the prompt's last tokens are the beginning of the answer, which the grammar covers; absent: none. */
   answered: z.number().int().min(0).optional(),
+  /** The LoRA adapter that answers; absent: the model itself. */
+  loraName: z.string().min(1).optional(),
+  /** Requests use cached KV only of requests with the same salt; absent: of those without one. */
+  cacheSalt: z.string().min(1).optional(),
+  /** How many of the prompt's first tokens may be cached for all salts; absent: none. */
+  sharedTokens: z.number().int().min(0).optional(),
 });
 
 /** One call of a worker's `generate` endpoint. */

@@ -57,6 +57,7 @@ export function respond(
       requestId,
       model,
       prompt: exactPrompt(tokens),
+      salt: undefined,
       maxTokens,
       sampling: forChoice(sampling, index),
       stops,

@@ -1,3 +1,4 @@
+import type { Salt } from "#router-wasm";
 import type { FinishReason, Grammar, Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
@@ -9,6 +10,8 @@ import type { Placement } from "../placement.ts";
 /** One answer to generate. A request with several prompts or `n` above 1 consists of several jobs. */
 export interface TokenJob extends LifeJob<WorkerMember> {
   readonly model: WorkerSide;
+  /** Its LoRA adapter, and the requests with which it shares a cache; undefined for the model itself and all. */
+  readonly salt: Salt | undefined;
   maxTokens: number;
   sampling: Sampling;
   /** Strings that end the answer, and are not part of it. */

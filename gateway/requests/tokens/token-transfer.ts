@@ -78,9 +78,9 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
-    const { preferences, requestId } = this.#job;
+    const { preferences, requestId, salt } = this.#job;
     return {
-      ...{ requestId, preferences, excluded },
+      ...{ requestId, preferences, excluded, salt },
       prompt: this.#request.nextPrompt,
       remotePrefill: this.#remotePrefill,
       isPrefillOnly: this.#job.maxTokens - this.#answer.length === 1,

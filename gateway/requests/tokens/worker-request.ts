@@ -56,6 +56,7 @@ export class WorkerRequest {
   /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
   encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
     const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar } = this.#job;
+    const { loraName, namespace } = this.#job.salt ?? {};
     return encodeGenerateRequest({
       requestId,
       model: model.card.name,
@@ -67,6 +68,8 @@ export class WorkerRequest {
       kvSource,
       ...(grammar !== undefined && { grammar, answered: this.#tokensBefore }),
       ...(logprobs !== undefined && { logprobs }),
+      ...(loraName !== undefined && { loraName }),
+      ...(namespace !== undefined && { cacheSalt: namespace }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });

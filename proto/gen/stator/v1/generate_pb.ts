@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/generate.proto.
  */
 export const file_stator_v1_generate: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSK8AwoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBAUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rQgsKCV9hbnN3ZXJlZCImCgdHcmFtbWFyEgwKBGdibmYYASABKAkSDQoFYWZ0ZXIYAiADKAkiWAoIS3ZTb3VyY2USDgoGZm9ybWF0GAEgASgJEg4KBnRva2VucxgCIAEoDRINCgVieXRlcxgDIAEoBBINCgVhZ2VudBgEIAEoDBIOCgZtZW1vcnkYBSABKAwiQQoPUHJlZmlsbFJlc3BvbnNlEg0KBWRlbHRhGAEgASgMEh8KAmt2GAIgASgLMhMuc3RhdG9yLnYxLkt2U291cmNlIqMCCghTYW1wbGluZxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESDQoFdG9wX2sYAyABKA0SDQoFbWluX3AYBCABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIfChJyZXBldGl0aW9uX3BlbmFsdHkYByABKAFIAogBARIRCgRzZWVkGAggASgSSAOIAQESKAoKbG9naXRfYmlhcxgJIAEoCzIULnN0YXRvci52MS5Mb2dpdEJpYXNCDgoMX3RlbXBlcmF0dXJlQggKBl90b3BfcEIVChNfcmVwZXRpdGlvbl9wZW5hbHR5QgcKBV9zZWVkIi4KCUxvZ2l0QmlhcxIRCgl0b2tlbl9pZHMYASABKAwSDgoGYmlhc2VzGAIgAygBYgZwcm90bzM");
+  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSK4BAoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBARIWCglsb3JhX25hbWUYDiABKAlIBYgBARIXCgpjYWNoZV9zYWx0GA8gASgJSAaIAQESGgoNc2hhcmVkX3Rva2VucxgQIAEoDUgHiAEBQgwKCl90b2tlbl9pZHNCCwoJX2xvZ3Byb2JzQhAKDl9lY2hvX2xvZ3Byb2JzQhUKE19kYXRhX3BhcmFsbGVsX3JhbmtCCwoJX2Fuc3dlcmVkQgwKCl9sb3JhX25hbWVCDQoLX2NhY2hlX3NhbHRCEAoOX3NoYXJlZF90b2tlbnMiJgoHR3JhbW1hchIMCgRnYm5mGAEgASgJEg0KBWFmdGVyGAIgAygJIlgKCEt2U291cmNlEg4KBmZvcm1hdBgBIAEoCRIOCgZ0b2tlbnMYAiABKA0SDQoFYnl0ZXMYAyABKAQSDQoFYWdlbnQYBCABKAwSDgoGbWVtb3J5GAUgASgMIkEKD1ByZWZpbGxSZXNwb25zZRINCgVkZWx0YRgBIAEoDBIfCgJrdhgCIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZSKjAgoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAFIAIgBARISCgV0b3BfcBgCIAEoAUgBiAEBEg0KBXRvcF9rGAMgASgNEg0KBW1pbl9wGAQgASgBEhkKEWZyZXF1ZW5jeV9wZW5hbHR5GAUgASgBEhgKEHByZXNlbmNlX3BlbmFsdHkYBiABKAESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAcgASgBSAKIAQESEQoEc2VlZBgIIAEoEkgDiAEBEigKCmxvZ2l0X2JpYXMYCSABKAsyFC5zdGF0b3IudjEuTG9naXRCaWFzQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIHCgVfc2VlZCIuCglMb2dpdEJpYXMSEQoJdG9rZW5faWRzGAEgASgMEg4KBmJpYXNlcxgCIAMoAWIGcHJvdG8z");
 
 /**
  * One call of a worker's endpoint `generate`. The answer's tokens travel in a compact form of their own, because a
@@ -111,6 +111,27 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
    * @generated from field: optional uint32 answered = 13;
    */
   answered?: number | undefined;
+
+  /**
+   * The LoRA adapter that answers, by its name in the worker's card. Absent: the model itself.
+   *
+   * @generated from field: optional string lora_name = 14;
+   */
+  loraName?: string | undefined;
+
+  /**
+   * Requests use cached KV only of requests with the same salt. Absent: of those without one.
+   *
+   * @generated from field: optional string cache_salt = 15;
+   */
+  cacheSalt?: string | undefined;
+
+  /**
+   * How many of the prompt's first tokens are no secret: their KV may be used whatever the salt. Absent: none.
+   *
+   * @generated from field: optional uint32 shared_tokens = 16;
+   */
+  sharedTokens?: number | undefined;
 };
 
 /**
