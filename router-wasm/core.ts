@@ -50,6 +50,7 @@ export interface CoreExports {
   storeMoreHashed(kind: number, worker: number, blocks: number): number;
   storeCopies(kind: number, worker: number, blocks: number): number;
   useSalt(low: number, high: number): void;
+  useBlockSalt(block: number, low: number, high: number): void;
   mediaArea(bytes: number): number;
   storeEnd(refused: number): void;
   removeStored(kind: number, worker: number, blocks: number): number;

@@ -2,7 +2,7 @@ import { type Core, TIER_NUMBERS } from "./core.ts";
 import { RouterError } from "./errors.ts";
 import type { Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
-import type { EventBatch, EventOptions, MediaHashes, Tier } from "./types.ts";
+import type { BlockExtras, EventBatch, EventOptions, Tier } from "./types.ts";
 
 /** Passes events to the core in pieces that fit its areas. The workers must exist. */
 export class EventWriter {
@@ -46,16 +46,7 @@ export class EventWriter {
       const message = `${blocks} blocks of ${this.#blockSize} come with ${tokenIds.length} token ids: the worker's block size differs from the router's.`;
       throw new RouterError("token_count", message);
     }
-    this.#salts.use(options?.salt ?? 0);
-    return this.#store(
-      worker,
-      options?.tier,
-      blockHashes,
-      parentHash,
-      tokenIds,
-      undefined,
-      options?.mmHashes,
-    );
+    return this.#store(worker, options?.tier, blockHashes, parentHash, tokenIds, undefined, options);
   }
 
   /** The same with local hashes instead of token ids. */
@@ -99,7 +90,7 @@ export class EventWriter {
     parentHash: bigint | undefined,
     tokenIds: Uint32Array | undefined,
     localHashes: BigUint64Array | undefined,
-    mmHashes: MediaHashes | undefined,
+    extras: BlockExtras | undefined,
   ): number {
     const core = this.#core;
     const { exports } = core;
@@ -114,8 +105,10 @@ export class EventWriter {
       core.u64.set(part(blockHashes, done, piece), this.#hashesAt);
       let stored: number;
       if (tokenIds !== undefined) {
+        this.#salts.use(extras?.salt, done);
         core.u32.set(part(tokenIds, done * this.#blockSize, piece * this.#blockSize), this.#tokensAt);
-        stored = exports.storeMore(kind, worker, piece, writeMedia(core, mmHashes, done, piece) ? 1 : 0);
+        const hasMedia = writeMedia(core, extras?.mmHashes, done, piece);
+        stored = exports.storeMore(kind, worker, piece, hasMedia ? 1 : 0);
       } else {
         core.u64.set(part(localHashes!, done, piece), this.#localsAt);
         stored = exports.storeMoreHashed(kind, worker, piece);
@@ -150,7 +143,7 @@ export class EventWriter {
 
   /** Applies the last batch read. */
   applyRead(worker: number): number {
-    this.#salts.use(0);
+    this.#salts.use(undefined);
     return this.#core.exports.applyBatch(worker);
   }
 }

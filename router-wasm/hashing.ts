@@ -7,51 +7,100 @@ const MASK64 = 0xffffffffffffffffn;
 
 /** The seed of unsalted blocks and of all sequence hashes. */
 const BASE_SEED = 1337n;
+/** The seeds of the names in a salt. */
+const LORA_SEED = 0n;
+const NAMESPACE_SEED = 1n;
 /** Size of the core's hashing area. */
 const AREA_BYTES = 65_536;
 
 /** The seed of block hashes with a salt. An empty name counts as none. */
-function saltSeed(core: Core, salt: Salt): bigint {
-  const encoder = new TextEncoder();
-  let seed = BASE_SEED;
-  if (salt.loraName) seed += hashBytes(core, encoder.encode(salt.loraName), 0n);
-  if (salt.namespace) seed += hashBytes(core, encoder.encode(salt.namespace), 1n);
+function saltSeed(core: Core, { loraName, namespace }: Salt): bigint {
+  const seed = BASE_SEED + hashName(core, loraName, LORA_SEED) + hashName(core, namespace, NAMESPACE_SEED);
   return seed & MASK64;
 }
 
-/** Numbers the salts in use, and tracks which one the core hashes with. */
+/** Salts of a router's or a hasher's blocks. */
 export class Salts {
   readonly #core: Core;
-  readonly #seeds: bigint[] = [];
-  #used = -1;
+  /** The seed of blocks without a salt of their own. */
+  readonly seed: bigint;
+  readonly #loraNames: NameHashes;
+  readonly #namespaces: NameHashes;
+  /** What the core hashes with; undefined at first. */
+  #used: UsedSalt | undefined;
 
-  /** The seed of salt 0. */
-  get seed(): bigint {
-    return this.#seeds[0]!;
-  }
-
-  /** `first` has number 0. */
-  constructor(core: Core, first: Salt) {
+  /** @param own the salt of all blocks without another one */
+  constructor(core: Core, own: Salt) {
     this.#core = core;
-    this.number(first);
+    this.seed = saltSeed(core, own);
+    this.#loraNames = new NameHashes(core, LORA_SEED);
+    this.#namespaces = new NameHashes(core, NAMESPACE_SEED);
   }
 
-  number(salt: Salt): number {
-    const seed = saltSeed(this.#core, salt);
-    const known = this.#seeds.indexOf(seed);
-    return known >= 0 ? known : this.#seeds.push(seed) - 1;
-  }
-
-  /** Throws `bad_option` for a number that `number` never returned. */
-  use(number: number): void {
-    if (number === this.#used) return;
-    const seed = this.#seeds[number];
-    if (seed === undefined)
-      throw new RouterError("bad_option", `There is no salt ${number}: get one from salt().`);
-    this.#core.exports.useSalt(Number(seed & MASK32), Number(seed >> 32n));
-    this.#used = number;
+  /**
+   * Hashes with this salt from now on. Overwrites the core's event tokens.
+   * @param salt undefined for its own
+   * @param before blocks before those that will be hashed
+   */
+  use(salt: Salt | undefined, before = 0): void {
+    const loraName = salt && (salt.loraName ?? "");
+    const at = (salt?.sharedBlocks ?? 0) - before;
+    const namespace = at < 0 ? "" : (salt?.namespace ?? "");
+    const block = namespace ? at : undefined;
+    const used = this.#used;
+    if (
+      used !== undefined &&
+      used.loraName === loraName &&
+      used.namespace === namespace &&
+      used.block === block
+    )
+      return;
+    const seed = loraName === undefined ? this.seed : BASE_SEED + this.#loraNames.of(loraName);
+    const { exports } = this.#core;
+    exports.useSalt(Number(seed & MASK32), Number((seed & MASK64) >> 32n));
+    if (block !== undefined) {
+      const salted = seed + this.#namespaces.of(namespace);
+      exports.useBlockSalt(block, Number(salted & MASK32), Number((salted & MASK64) >> 32n));
+    }
+    this.#used = { loraName, namespace, block };
   }
 }
+
+interface UsedSalt {
+  /** Undefined for the salt of blocks without one of their own. */
+  readonly loraName: string | undefined;
+  readonly namespace: string;
+  /** With a namespace, the block that has it. */
+  readonly block: number | undefined;
+}
+
+/** Most names whose hashes are kept: clients can choose namespaces. */
+const KEPT_NAMES = 1024;
+
+/** Hashes of the names used lately. */
+class NameHashes {
+  readonly #core: Core;
+  readonly #seed: bigint;
+  readonly #hashes = new Map<string, bigint>();
+
+  constructor(core: Core, seed: bigint) {
+    this.#core = core;
+    this.#seed = seed;
+  }
+
+  of(name: string): bigint {
+    let hash = this.#hashes.get(name);
+    if (hash === undefined) {
+      hash = hashName(this.#core, name, this.#seed);
+      if (this.#hashes.size === KEPT_NAMES) this.#hashes.clear();
+      this.#hashes.set(name, hash);
+    }
+    return hash;
+  }
+}
+
+const hashName = (core: Core, name: string | undefined, seed: bigint) =>
+  name ? hashBytes(core, new TextEncoder().encode(name), seed) : 0n;
 
 /** Block and sequence hashes of the whole blocks of `tokens`. */
 export function hashBlocks(core: Core, tokens: Uint32Array, options: HashOptions): BlockHashes {

@@ -3,7 +3,7 @@ import { RouterError } from "./errors.ts";
 import { mediaHash, Salts } from "./hashing.ts";
 import { writeMedia } from "./media.ts";
 import { integer } from "./options.ts";
-import type { BlockExtras, Salt } from "./types.ts";
+import type { BlockExtras } from "./types.ts";
 
 /** Length of a key for local hashes, in bytes. */
 export const HASH_KEY_BYTES = 16;
@@ -64,11 +64,6 @@ export class KvHasher {
     this.#blocksPerPiece = exports.eventBlocks();
   }
 
-  /** Numbers a salt, for `localHashes`. */
-  salt(salt: Salt): number {
-    return this.#salts.number(salt);
-  }
-
   /** As `Router.mediaHash`. */
   mediaHash(identifier: string): bigint {
     return mediaHash(this.#core, identifier);
@@ -81,12 +76,12 @@ export class KvHasher {
    */
   localHashes(tokenIds: Uint32Array, before: bigint | undefined, extras: BlockExtras = {}): BigUint64Array {
     const core = this.#core;
-    this.#salts.use(extras.salt ?? 0);
     const blocks = Math.floor(tokenIds.length / this.blockSize);
     const locals = new BigUint64Array(blocks);
     let previous = before ?? 0n;
     for (let done = 0; done < blocks; done += this.#blocksPerPiece) {
       const piece = Math.min(blocks - done, this.#blocksPerPiece);
+      this.#salts.use(extras.salt, done);
       core.u32.set(tokenIds.subarray(done * this.blockSize, (done + piece) * this.blockSize), this.#tokensAt);
       const hasMedia = writeMedia(core, extras.mmHashes, done, piece);
       core.exports.hashEvent(piece, hasMedia ? 1 : 0, Number(previous & MASK32), Number(previous >> 32n));

@@ -12,7 +12,7 @@ import type {
   Salt,
   Tier,
 } from "./index.ts";
-import { ReferenceRouter, referenceHashBlocks } from "./reference-model.ts";
+import { ReferenceRouter, referenceLocalHashes } from "./reference-model.ts";
 import { hashesFrom, newRouter } from "./test-router.ts";
 
 // Applies random operations to the core and the reference model, which must agree after each one. Sequences are paths
@@ -37,7 +37,17 @@ interface Path {
   mediaEvery: number;
 }
 
-const SALTS: Salt[] = [{}, { loraName: "adapter" }, { loraName: "adapter", namespace: "tenant" }];
+const SALTS: Salt[] = [
+  {},
+  { loraName: "adapter" },
+  { loraName: "adapter", namespace: "tenant" },
+  { namespace: "tenant", sharedBlocks: 2 },
+];
+
+/** The salt of an event whose first block is block `from` of a sequence. */
+function saltFrom({ namespace, sharedBlocks = 0, loraName }: Salt, from: number): Salt {
+  return from > sharedBlocks ? { loraName } : { loraName, namespace, sharedBlocks: sharedBlocks - from };
+}
 
 type Operation =
   | { type: "addWorker" }
@@ -93,7 +103,7 @@ const path: fc.Arbitrary<Path> = fc.record({
     }),
     { minLength: 1, maxLength: 4 },
   ),
-  salt: fc.constantFrom(0, 0, 0, 1, 2),
+  salt: fc.constantFrom(0, 0, 0, 1, 2, 3),
   mediaEvery: fc.constantFrom(0, 0, 0, 1, 3, 30),
 });
 const tier = fc.constantFrom<Tier>("device", "device", "device", "host", "disk", "shared");
@@ -272,7 +282,6 @@ const limits: fc.Arbitrary<RouterOptions> = fc.record({
 class Pair {
   readonly router: Router;
   readonly model: ReferenceRouter;
-  readonly #salts: number[];
   readonly #workers: number[] = [];
   #now = 0;
   /** Handles of the router and of the model. */
@@ -281,7 +290,6 @@ class Pair {
   constructor(options: RouterOptions) {
     this.router = newRouter(options);
     this.model = new ReferenceRouter(options);
-    this.#salts = SALTS.map((salt) => this.router.salt(salt));
   }
 
   apply(operation: Operation): void {
@@ -329,7 +337,7 @@ class Pair {
         const symbols = symbolsOf(operation.path);
         const from = operation.from % symbols.length;
         const tokens = tokensFor(symbols.slice(from), router.blockSize, 0);
-        const { salt } = operation.path;
+        const salt = saltFrom(SALTS[operation.path.salt]!, from);
         const mmHashes = mediaOf(operation.path, symbols.length).slice(from);
         this.#each(operation.worker, operation.who, (worker) => {
           const names = namesOf(symbols, operation.naming, worker);
@@ -337,11 +345,11 @@ class Pair {
           const parent = operation.orphan ? 999_999n : from > 0 ? names[from - 1] : undefined;
           const { tier } = operation;
           const expected = model.applyStored(worker, hashes, parent, tokens, {
-            salt: SALTS[salt],
+            salt,
             mmHashes,
             tier,
           });
-          const extras = { salt: this.#salts[salt], mmHashes, tier };
+          const extras = { salt, mmHashes, tier };
           expect(router.applyStored(worker, hashes, parent, tokens, extras)).toBe(expected);
         });
         break;
@@ -416,8 +424,8 @@ class Pair {
     const symbols = symbolsOf(path);
     const first = from % symbols.length;
     const tokens = tokensFor(symbols.slice(first), router.blockSize, 0);
-    const salt = SALTS[path.salt]!;
-    const { blockHashes } = referenceHashBlocks(tokens, { ...salt, blockSize: router.blockSize });
+    const salt = saltFrom(SALTS[path.salt]!, first);
+    const blockHashes = referenceLocalHashes(tokens, { salt, blockSize: router.blockSize });
     this.#each(worker, who, (each) => {
       const names = namesOf(symbols, naming, each);
       const hashes = names.slice(first);
@@ -462,13 +470,10 @@ class Pair {
   #decide({ path, extra, options }: Extract<Operation, { type: "decide" }>): Uint32Array {
     const prompt = tokensFor(symbolsOf(path), this.router.blockSize, extra);
     this.router.tokenBuffer(prompt.length).set(prompt);
-    const { salt } = path;
-    const all = { ...options, tokenCount: prompt.length, mmHashes: mediaOf(path, prompt.length) };
-    const { booking: expectedBooking, ...expected } = this.model.decide(prompt, {
-      ...all,
-      salt: SALTS[salt],
-    });
-    const { booking, ...decision } = this.router.decide({ ...all, salt: this.#salts[salt] });
+    const mmHashes = mediaOf(path, prompt.length);
+    const all = { ...options, tokenCount: prompt.length, salt: SALTS[path.salt], mmHashes };
+    const { booking: expectedBooking, ...expected } = this.model.decide(prompt, all);
+    const { booking, ...decision } = this.router.decide(all);
     expect(decision).toEqual(expected);
     expect(booking < 0).toBe(expectedBooking < 0);
     if (booking >= 0) this.#bookings.push([booking, expectedBooking]);
@@ -493,16 +498,13 @@ class Pair {
     const { router } = this;
     const prompt = tokensFor(symbolsOf(path), router.blockSize, extra);
     const mmHashes = mediaOf(path, prompt.length);
-    const hashes = referenceHashBlocks(prompt, {
-      ...SALTS[path.salt],
-      blockSize: router.blockSize,
-      mmHashes,
-    }).blockHashes;
+    const salt = SALTS[path.salt];
+    const hashes = referenceLocalHashes(prompt, { salt, blockSize: router.blockSize, mmHashes });
     if (known) {
       router.hashBuffer(hashes.length).set(hashes);
     } else {
       router.tokenBuffer(prompt.length).set(prompt);
-      expect(router.hashPrompt(prompt.length, { salt: this.#salts[path.salt], mmHashes })).toEqual(hashes);
+      expect(router.hashPrompt(prompt.length, { salt, mmHashes })).toEqual(hashes);
     }
     const expected = this.model.find(hashes);
     const longest = Math.max(0, ...[...expected.values()].map(({ overlapBlocks }) => overlapBlocks));

@@ -7,6 +7,7 @@ import { holderOf, type Kind, ReferenceIndex } from "./reference-index.ts";
 import { referenceXxh3 } from "./reference-xxh3.ts";
 import type {
   AddedLoad,
+  BlockExtras,
   BlockHashes,
   CandidateCost,
   CostWeights,
@@ -14,7 +15,6 @@ import type {
   Decision,
   HashOptions,
   LoadLimits,
-  MediaHashes,
   PredictionOptions,
   RouterOptions,
   Salt,
@@ -23,14 +23,6 @@ import type {
 } from "./types.ts";
 
 const MASK = (1n << 64n) - 1n;
-
-/** Like `BlockExtras`, with the salt itself. */
-interface ReferenceExtras {
-  salt?: Salt | undefined;
-  mmHashes?: MediaHashes | undefined;
-}
-
-type ReferenceDecideOptions = Omit<DecideOptions, "salt"> & ReferenceExtras;
 
 type Overlaps = Pick<CandidateCost, "overlapBlocks" | "hostBlocks" | "diskBlocks" | "sharedBlocks">;
 
@@ -129,7 +121,7 @@ export class ReferenceRouter {
     blockHashes: BigUint64Array,
     parentHash: bigint | undefined,
     tokenIds: Uint32Array,
-    options: ReferenceExtras & { tier?: Tier } = {},
+    options: BlockExtras & { tier?: Tier } = {},
   ): number {
     const holder = holderOf(options.tier ?? "device", worker);
     const locals = this.#localHashes(tokenIds, options);
@@ -150,7 +142,7 @@ export class ReferenceRouter {
     this.#index.setPredictions(holderOf("predicted", worker), lifetime, capacity, this.#tick);
   }
 
-  predict(worker: number, prompt: Uint32Array, extras: ReferenceExtras): number {
+  predict(worker: number, prompt: Uint32Array, extras: BlockExtras): number {
     const locals = this.#localHashes(prompt, extras);
     return this.#index.predict(holderOf("predicted", worker), locals, this.#tick);
   }
@@ -166,7 +158,7 @@ export class ReferenceRouter {
     this.#index.passTime(this.#tick);
   }
 
-  decide(prompt: Uint32Array, options: ReferenceDecideOptions): Decision {
+  decide(prompt: Uint32Array, options: DecideOptions): Decision {
     this.#decisions++;
     this.#candidates = this.#price(prompt, options);
     const temperature = options.temperature ?? this.#weights.temperature;
@@ -292,12 +284,13 @@ export class ReferenceRouter {
     return { overlapBlocks, hostBlocks, diskBlocks, sharedBlocks };
   }
 
-  #localHashes(tokens: Uint32Array, { salt, mmHashes }: ReferenceExtras): bigint[] {
-    const options = { ...(salt ?? this.#salt), blockSize: this.blockSize, mmHashes };
-    return [...referenceHashBlocks(tokens, options).blockHashes];
+  #localHashes(tokens: Uint32Array, { salt, mmHashes }: BlockExtras): bigint[] {
+    const { blockSize } = this;
+    if (salt !== undefined) return [...referenceLocalHashes(tokens, { blockSize, salt, mmHashes })];
+    return [...referenceHashBlocks(tokens, { ...this.#salt, blockSize, mmHashes }).blockHashes];
   }
 
-  #price(prompt: Uint32Array, options: ReferenceDecideOptions): Candidate[] {
+  #price(prompt: Uint32Array, options: DecideOptions): Candidate[] {
     const { pinnedWorker, excluded } = options;
     const weights = this.#weights;
     const credit = options.overlapCredit ?? weights.overlapCredit;
@@ -333,7 +326,7 @@ export class ReferenceRouter {
   #choose(
     candidates: Candidate[],
     temperature: number,
-    { policy, random, decodeOnly, pinnedWorker }: ReferenceDecideOptions,
+    { policy, random, decodeOnly, pinnedWorker }: DecideOptions,
   ): Candidate | undefined {
     if (candidates.length === 0) return undefined;
     const drawn = candidates[Math.floor(random * candidates.length)]!;
@@ -380,7 +373,7 @@ export class ReferenceRouter {
     )[0]!;
   }
 
-  #book(chosen: Candidate, promptTokens: number, options: ReferenceDecideOptions): number {
+  #book(chosen: Candidate, promptTokens: number, options: DecideOptions): number {
     if (this.#bookings.size === this.#maxBookings) {
       this.#unbookedDecisions++;
       return -1;
@@ -409,7 +402,7 @@ function newTokens(
   chosen: Candidate,
   promptTokens: number,
   blockSize: number,
-  { decodeOnly }: ReferenceDecideOptions,
+  { decodeOnly }: DecideOptions,
 ): number {
   return decodeOnly ? 0 : promptTokens - cachedBlocks(chosen) * blockSize;
 }
@@ -460,6 +453,20 @@ export function referenceHashBlocks(tokens: Uint32Array, options: HashOptions): 
     blockHashes: BigUint64Array.from(blockHashes),
     sequenceHashes: BigUint64Array.from(sequenceHashes),
   };
+}
+
+/** The hashes by which the router knows the blocks of a prompt or of an event: only one has the namespace. */
+export function referenceLocalHashes(
+  tokens: Uint32Array,
+  { blockSize, salt = {}, mmHashes }: BlockExtras & { blockSize: number },
+): BigUint64Array {
+  const { loraName, namespace, sharedBlocks = 0 } = salt;
+  const hashesWith = (salt: Salt) =>
+    referenceHashBlocks(tokens, { ...salt, blockSize, mmHashes }).blockHashes;
+  const hashes = hashesWith({ loraName });
+  if (namespace && sharedBlocks >= 0 && sharedBlocks < hashes.length)
+    hashes[sharedBlocks] = hashesWith({ loraName, namespace })[sharedBlocks]!;
+  return hashes;
 }
 
 function referenceSeed({ loraName, namespace }: Salt): bigint {

@@ -36,7 +36,6 @@ import type {
   Router,
   RouterOptions,
   RouterStats,
-  Salt,
   Tier,
   WorkerLoad,
 } from "./types.ts";
@@ -129,7 +128,7 @@ class WasmRouter implements Router {
     this.#resultAt = exports.resultArea() >>> 3;
     this.#events = new EventWriter(core, this.#salts, limits.blockSize);
     this.#configure();
-    this.#salts.use(0);
+    this.#salts.use(undefined);
   }
 
   addWorker(): number {
@@ -165,10 +164,6 @@ class WasmRouter implements Router {
     const prefillTokens = loadLimit("activePrefillTokens", limits.activePrefillTokens);
     const decodeBlocks = loadLimit("activeDecodeBlocks", limits.activeDecodeBlocks);
     this.#core.exports.limitWorker(worker, prefillTokens, decodeBlocks);
-  }
-
-  salt(salt: Salt): number {
-    return this.#salts.number(salt);
   }
 
   applyStored(
@@ -263,7 +258,7 @@ class WasmRouter implements Router {
     const temperature = weight("temperature", options.temperature ?? this.#weights.temperature);
     const expectedTokens = weight("expectedOutputTokens", options.expectedOutputTokens ?? 0);
     if (options.now !== undefined) this.passTime(options.now);
-    this.#salts.use(options.salt ?? 0);
+    this.#salts.use(options.salt);
     const media = writeMedia(this.#core, options.mmHashes, 0, Number.POSITIVE_INFINITY);
     if (terms !== undefined) this.#writeTerms(terms);
     // Nothing may throw between this and the decision, which reopens the gates.
@@ -351,7 +346,7 @@ class WasmRouter implements Router {
 
   hashPrompt(tokenCount: number, extras?: BlockExtras): BigUint64Array {
     const { exports } = this.#core;
-    this.#salts.use(extras?.salt ?? 0);
+    this.#salts.use(extras?.salt);
     const media = writeMedia(this.#core, extras?.mmHashes, 0, Number.POSITIVE_INFINITY);
     const blocks = exports.hashPrompt(tokenCount, media ? 1 : 0);
     if (blocks < 0) {

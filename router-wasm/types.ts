@@ -46,9 +46,15 @@ export interface PredictionOptions {
 
 /** Changes the block hashes: requests with different salts never share blocks. */
 export interface Salt {
+  /** Is in the hash of each block: engines repeat it in each event. */
   loraName?: string | undefined;
-  /** Separates tenants that must not share a cache. */
+  /**
+   * Separates tenants that must not share a cache. Is in the hash of one block, the tenant's first, since engines tell
+   * it only with that block; no other tenant has the blocks that follow it. A router's own is in the hash of each.
+   */
   namespace?: string | undefined;
+  /** Leading blocks of a prompt that all tenants share; default 0. */
+  sharedBlocks?: number | undefined;
 }
 
 export interface RouterOptions {
@@ -93,8 +99,8 @@ export interface EventBatch {
 
 /** What the block hashes of an event or prompt depend on besides tokens. */
 export interface BlockExtras {
-  /** From `Router.salt`; default: the router's own. */
-  salt?: number | undefined;
+  /** Default: the router's own. LoRA adapters and tenants on the same workers share one router and its load. */
+  salt?: Salt | undefined;
   mmHashes?: MediaHashes | undefined;
 }
 
@@ -269,12 +275,6 @@ export interface Router {
   setEligible(worker: number, eligible: boolean): void;
   /** Replaces both of the worker's load limits. Throws `bad_option` for a limit that is negative or not a number. */
   setLimits(worker: number, limits: LoadLimits): void;
-
-  /**
-   * Returns a number for a salt, to pass with events and prompts: LoRA adapters and tenants on the same workers share
-   * one router and its load, but not blocks. The same salt always has the same number.
-   */
-  salt(salt: Salt): number;
 
   /**
    * A worker stored consecutive blocks. Returns how many of them the index now has for the worker: 0 if it does not

@@ -15,10 +15,6 @@ class PlainHashing implements KvHashing {
     this.#blockSize = blockSize;
   }
 
-  salt({ loraName = "", namespace = "" }: { loraName?: string | undefined; namespace?: string | undefined }) {
-    return this.#number(`${loraName}/${namespace}`);
-  }
-
   mediaHash(identifier: string): bigint {
     return BigInt(this.#number(identifier));
   }
@@ -32,7 +28,8 @@ class PlainHashing implements KvHashing {
     return BigUint64Array.from({ length: tokenIds.length / this.#blockSize }, (_, index) => {
       const tokens = [...tokenIds.subarray(index * this.#blockSize, (index + 1) * this.#blockSize)];
       const media = [...(mmHashes?.[index] ?? [])].map((hash) => this.#texts[Number(hash)]);
-      const name = salt === undefined ? "" : this.#texts[salt];
+      const namespace = index === 0 ? salt?.namespace : undefined;
+      const name = salt === undefined ? "" : `${salt.loraName ?? ""}/${namespace ?? ""}`;
       text += `${[...tokens, ...media].join(",")}${name};`;
       return BigInt(this.#number(text));
     });
@@ -110,9 +107,9 @@ test("an event has nothing but hashes, of all of the prompt", () => {
   const { hide, texts } = hiding();
   expect(texts(stored([1, 2], undefined, { cacheSalt: "ann", mediaIds: [undefined, ["cat"]] }))).toEqual([
     "1,1,1,1/ann;",
-    "1,1,1,1/ann;2,2,2,2,cat/ann;",
+    "1,1,1,1/ann;2,2,2,2,cat/;",
   ]);
-  expect(texts(stored([3], 2, { loraName: "poet" }))).toEqual(["1,1,1,1/ann;2,2,2,2,cat/ann;3,3,3,3poet/;"]);
+  expect(texts(stored([3], 2, { loraName: "poet" }))).toEqual(["1,1,1,1/ann;2,2,2,2,cat/;3,3,3,3poet/;"]);
   const event = hide(stored([4], 3, { cacheSalt: "ann", loraName: "poet", mediaIds: [["cat"]] }));
   expect(event).toEqual({
     type: "stored",

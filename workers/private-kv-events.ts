@@ -3,12 +3,14 @@ import type { KvEventSource } from "./engine.ts";
 
 /** Hashes with the key that workers share with their gateways; `KvHasher` in `#router-wasm` is one. */
 export interface KvHashing {
-  salt(salt: { loraName?: string | undefined; namespace?: string | undefined }): number;
   mediaHash(identifier: string): bigint;
   localHashes(
     tokenIds: Uint32Array,
     before: bigint | undefined,
-    extras: { salt?: number | undefined; mmHashes?: (BigUint64Array | undefined)[] | undefined },
+    extras: {
+      salt?: { loraName?: string | undefined; namespace?: string | undefined } | undefined;
+      mmHashes?: (BigUint64Array | undefined)[] | undefined;
+    },
   ): BigUint64Array;
   masked(hashes: BigUint64Array): BigUint64Array;
 }
@@ -98,7 +100,7 @@ export class PrivateKvEvents implements KvEventSource {
     if (parentHash !== undefined && parent === undefined) return [];
     const hasher = this.#hasherFor(blockSize);
     const localHashes = hasher.localHashes(tokenIds, parent?.local, {
-      salt: loraName || cacheSalt ? hasher.salt({ loraName, namespace: cacheSalt }) : undefined,
+      salt: loraName || cacheSalt ? { loraName, namespace: cacheSalt } : undefined,
       mmHashes: event.mediaIds?.map((ids) => ids && BigUint64Array.from(ids, (id) => hasher.mediaHash(id))),
     });
     for (const [index, hash] of blockHashes.entries()) {

@@ -101,7 +101,7 @@ export class Chooser implements RoutingContext {
     options.mmHashes = mediaHashesOf(prompt, this.#core);
     options.overlapCredit = preferences.overlapCredit;
     options.temperature = preferences.temperature;
-    options.salt = salt === undefined ? undefined : this.#core.salt(salt);
+    options.salt = salt;
     options.now = seconds;
     options.book = books;
     options.decodeOnly = decodeOnly;

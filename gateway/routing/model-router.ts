@@ -215,7 +215,7 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
     const { tokens } = prompt;
     this.#core.writePrompt(tokens);
     const { length: blocks } = this.#core.hashPrompt(tokens.length, {
-      salt: salt && this.#core.salt(salt),
+      salt,
       mmHashes: mediaHashesOf(prompt, this.#core),
     });
     return tokens.length - this.#core.find(blocks) * this.blockSize;

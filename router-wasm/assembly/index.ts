@@ -1,7 +1,15 @@
 // The core's exports. They take and return only numbers; larger arguments are in fixed areas of linear memory, whose
 // addresses the host reads once. The result of a decision is in RESULT.
 import { initAliases } from "./aliases";
-import { hashBlocks, initBlockHash, maskHashes, tokensPerBlock, useHashKey, useSeed } from "./block-hash";
+import {
+  hashBlocks,
+  initBlockHash,
+  maskHashes,
+  saltBlock,
+  tokensPerBlock,
+  useHashKey,
+  useSeed,
+} from "./block-hash";
 import { addUnbooked, book, dropPrefill, growDecode, initBookings, unbook, untouchedBookingBytes } from "./bookings";
 import { busyWorkers, initBusy, limitLoad } from "./busy";
 import { initChildren } from "./children";
@@ -256,10 +264,16 @@ export function limitWorker(w: u32, prefillTokens: f64, decodeBlocks: f64): void
   limitLoad(w, prefillTokens, decodeBlocks);
 }
 
-/** Sets the salt of subsequent events and prompts. */
+/** Sets the salt of all blocks of subsequent events and prompts. */
 export function useSalt(low: u32, high: u32): void {
   invalidatePrompt();
   useSeed((<u64>high << 32) | low);
+}
+
+/** Sets another salt for one block of subsequent events and prompts, until the next `useSalt`. */
+export function useBlockSalt(block: u32, low: u32, high: u32): void {
+  invalidatePrompt();
+  saltBlock(block, (<u64>high << 32) | low);
 }
 
 /** Where to write the media of part of an event or of a prompt; 0 if there is not enough memory. */

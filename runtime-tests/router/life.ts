@@ -6,7 +6,9 @@ import type { Choice, Extras, Hashes, Scenario, TokenRuns } from "./trace.ts";
 
 const POLICIES: Policy[] = ["kv", "kv", "kv", "round-robin", "random", "least-loaded", "power-of-two"];
 const TIERS: Tier[] = ["device", "device", "device", "host", "disk", "shared"];
+/** With and without a tenant, which is told only with the first block of a sequence. */
 const SALTS = [{}, { loraName: "adapter" }, { loraName: "adapter", namespace: "tenant" }];
+const [ADAPTER, TENANT] = [1, 2];
 
 /** A random scenario: `steps` operations of all kinds on this many workers, with few texts and hashes. */
 export function lifeOf(
@@ -80,6 +82,7 @@ class Life {
     const from = draws.once(2) ? 0 : draws.below(text.length);
     const names = this.#names(text);
     const parent = draws.once(6) ? "0xf423f" : names[from - 1];
+    if (from > 0 && extras.salt === TENANT) extras.salt = ADAPTER;
     const event = {
       workers: this.#some(),
       hashes: names.slice(from),

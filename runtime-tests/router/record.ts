@@ -1,5 +1,5 @@
 import type { PredictionOptions, RouterOptions, Salt, Tier } from "../../router-wasm/index.ts";
-import { ReferenceRouter, referenceHashBlocks } from "../../router-wasm/reference-model.ts";
+import { ReferenceRouter, referenceLocalHashes } from "../../router-wasm/reference-model.ts";
 import {
   type Choice,
   type Chosen,
@@ -234,8 +234,8 @@ export class Recorder {
 
   #localHashes(prompt: Prompt): Hashes {
     const { salt, mmHashes } = this.#extras(prompt);
-    const options = { ...salt, blockSize: this.scenario.options.blockSize, mmHashes };
-    return toHex(referenceHashBlocks(tokensOf(prompt.tokens), options).blockHashes);
+    const options = { salt, blockSize: this.scenario.options.blockSize, mmHashes };
+    return toHex(referenceLocalHashes(tokensOf(prompt.tokens), options));
   }
 
   #write(step: Step): void {

@@ -1,5 +1,5 @@
 /** The conformance suite of the router on JavaScript hosts, which replays a trace. Uses web standards only. */
-import { type CostTerms, createRouter, type Router } from "../../router-wasm/index.ts";
+import { type CostTerms, createRouter, type Router, type Salt } from "../../router-wasm/index.ts";
 import {
   hashesOf,
   hashOptionsOf,
@@ -47,13 +47,13 @@ export function replay(module: WebAssembly.Module, trace: Trace): Report {
 /** Performs the steps of one scenario. */
 class Player {
   readonly router: Router;
-  readonly #salts: number[];
+  readonly #salts: readonly Salt[];
   /** The core's handles by the numbers of bookings in the trace. */
   readonly #bookings: number[] = [];
 
   constructor(router: Router, scenario: Scenario) {
     this.router = router;
-    this.#salts = scenario.salts.map((salt) => router.salt(salt));
+    this.#salts = scenario.salts;
   }
 
   /** The answer in the format of the trace. */
@@ -182,7 +182,7 @@ class Player {
     return { hashes: toHex(hashes), longest, overlaps };
   }
 
-  #salt(index: number | undefined): number | undefined {
+  #salt(index: number | undefined): Salt | undefined {
     return index === undefined ? undefined : this.#salts[index];
   }
 }

@@ -357,6 +357,7 @@ function saltsAndMedia(): Scenario {
     { loraName: "adapter" },
     { loraName: "adapter", namespace: "mieter-ü" },
     { namespace: "tenant" },
+    { namespace: "tenant", sharedBlocks: 7 },
   ];
   const recorder = new Recorder("salts and media", { blockSize: 16 }, salts);
   recorder.addWorkers(5);

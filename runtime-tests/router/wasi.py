@@ -94,9 +94,14 @@ class Core:
             seed += self.hash_bytes(namespace.encode(), 1)
         return seed & MASK
 
-    def use_salt(self, salt):
-        seed = self.seed(salt.get("loraName"), salt.get("namespace"))
+    def use_salt(self, salt, before=0):
+        """Hashes with this salt the blocks after the first `before`."""
+        seed = self.seed(salt.get("loraName"), None)
         self.call("useSalt", seed & 0xFFFFFFFF, seed >> 32)
+        block = salt.get("sharedBlocks", 0) - before
+        if salt.get("namespace") and block >= 0:
+            seed = self.seed(salt.get("loraName"), salt["namespace"])
+            self.call("useBlockSalt", block, seed & 0xFFFFFFFF, seed >> 32)
 
     def write_media(self, media):
         """Writes, for each block with media: its index and their number, 32 bits each, and the sorted hashes."""
@@ -110,7 +115,7 @@ class Core:
 
     # Events
 
-    def store_blocks(self, tier, worker, hashes, parent, tokens=None, local_hashes=None, media=None):
+    def store_blocks(self, tier, worker, hashes, parent, tokens=None, local_hashes=None, media=None, salt={}):
         """Stores blocks in pieces that fit in the event area. Returns how many were stored."""
         at = self.area("eventArea")
         if parent is not None:
@@ -123,6 +128,7 @@ class Core:
             end = done + len(piece)
             self.write(at, "Q", piece)
             if local_hashes is None:
+                self.use_salt(salt, done)
                 ids = tokens[done * self.block_size : end * self.block_size]
                 self.write(self.area("eventTokensArea"), "I", ids)
                 has_media = self.write_media(media and media[done:end])
@@ -310,7 +316,8 @@ class Player:
         if what == "applyHashed":
             return core.store_blocks(tier, worker, hashes, parent, local_hashes=unhex(step["locals"]))
         tokens = tokens_of(step["tokens"])
-        return core.store_blocks(tier, worker, hashes, parent, tokens=tokens, media=media_of(step))
+        salt = self.salts[step.get("salt", 0)]
+        return core.store_blocks(tier, worker, hashes, parent, tokens=tokens, media=media_of(step), salt=salt)
 
     def find(self, step):
         core, tokens = self.core, tokens_of(step["tokens"])

@@ -1,5 +1,6 @@
 import { encode } from "@msgpack/msgpack";
 import { describe, expect, it } from "vitest";
+import type { Salt } from "#router-wasm";
 import type { KvEvent, KvStoredEvent } from "#runtime";
 import { applyEvent, BLOCK_SIZE, nameOf, request, routed, testModel } from "../test-model.ts";
 
@@ -21,8 +22,9 @@ function overlapOf(
   worker: string,
   token: number,
   blocks: number,
+  salt?: Salt,
 ): number {
-  const route = routed(model.router, request(blocks * BLOCK_SIZE, { worker }, token));
+  const route = routed(model.router, { ...request(blocks * BLOCK_SIZE, { worker }, token), salt });
   route.free("finished");
   return route.overlapBlocks;
 }
@@ -106,6 +108,25 @@ describe("a worker's cache", () => {
     );
     expect([1, 2, 3].map((token) => overlapOf(model, "one", token, 4))).toEqual([0, 0, 1]);
     expect(model.router.stats().storedBlocks).toBe(12);
+  });
+
+  it("is a tenant's from the block that has the salt, although later events do not repeat it", () => {
+    const model = testModel({ predictions: { eventTtlSeconds: 0, onlyTtlSeconds: 0 } });
+    const worker = model.add("one");
+    const blocks = stored(1, 6);
+    const part = (from: number, to: number, more: Partial<KvStoredEvent> = {}): KvEvent => ({
+      ...stored(1, to - from, more),
+      blockHashes: blocks.blockHashes.slice(from, to),
+      parentHash: blocks.blockHashes[from - 1],
+    });
+    applyEvent(model.router, worker, part(0, 2));
+    applyEvent(model.router, worker, part(2, 4, { cacheSalt: "tenant" }));
+    applyEvent(model.router, worker, part(4, 6));
+    const overlap = (salt?: Salt) => overlapOf(model, "one", 1, 6, salt);
+    expect(overlap({ namespace: "tenant", sharedBlocks: 2 })).toBe(6);
+    expect(overlap({ namespace: "other", sharedBlocks: 2 })).toBe(2);
+    expect(overlap({ namespace: "tenant" })).toBe(0);
+    expect(overlap()).toBe(2);
   });
 
   describe("of an engine with several cache groups", () => {

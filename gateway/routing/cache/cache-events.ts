@@ -95,7 +95,7 @@ export class CacheEvents<Worker extends RoutedWorker> {
     if (!this.#reports.accepts(slot, blockSize)) return followedSize;
     this.#core.applyStored(slot.index, blockHashes, parentHash, tokenIds, {
       tier,
-      salt: loraName || cacheSalt ? this.#core.salt({ loraName, namespace: cacheSalt }) : undefined,
+      salt: loraName || cacheSalt ? { loraName, namespace: cacheSalt } : undefined,
       mmHashes: this.#mediaHashes(event),
     });
     return followedSize;
