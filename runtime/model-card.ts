@@ -60,6 +60,8 @@ export const modelCardSchema = z.object({
     continues: z.boolean().optional(),
     /** Whether the engine keeps to the grammar of a request. Default false. */
     grammar: z.boolean().optional(),
+    /** Whether the engine keeps cached KV of different salts apart, or has no prefix cache. Default false. */
+    cacheSalt: z.boolean().optional(),
   }),
   engine: z.object({ name: z.string(), version: z.string() }),
   /** Seconds since the epoch, for `created` in `/v1/models`. */

@@ -2,7 +2,7 @@ import { type GenerateRequest, type Logger, type ModelCard, PlaneError } from "#
 
 /** @throws PlaneError `invalid_request` if the model cannot serve the request */
 export function checkRequest(
-  { tokens, dataParallelRank, grammar }: GenerateRequest,
+  { tokens, dataParallelRank, grammar, cacheSalt }: GenerateRequest,
   { contextLength, vocabularySize, dataParallelSize, features }: ModelCard,
 ): void {
   if (tokens.length === 0 || tokens.length >= contextLength) {
@@ -22,6 +22,8 @@ export function checkRequest(
   }
   if (grammar !== undefined && features.grammar !== true)
     throw new PlaneError("invalid_request", "The engine of this worker cannot keep to a grammar.");
+  if (cacheSalt !== undefined && features.cacheSalt !== true)
+    throw new PlaneError("invalid_request", "The engine of this worker cannot keep caches apart.");
 }
 
 /**

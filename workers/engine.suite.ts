@@ -126,6 +126,42 @@ export function engineSuite(name: string, open: () => Engine | Promise<Engine>):
       expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
     });
 
+    test("keeps the cached KV of different salts apart, except for what they share", async (context) => {
+      if (!engine.card.features.cacheSalt || engine.kvEvents === undefined) return context.skip();
+      const { blockSize } = engine.card;
+      const cachedBy = async (tokens: Uint32Array, fields: Partial<GenerateRequest>) => {
+        const deltas = await collect(engine.generate(requestFor(tokens, { ...fields, maxTokens: 1 }), never));
+        return deltas.find(({ cachedTokens }) => cachedTokens !== undefined)!.cachedTokens!;
+      };
+      const promptOf = async (text: string) =>
+        (await prompt(text.repeat(4 * blockSize))).subarray(0, 4 * blockSize);
+      const tokens = await promptOf("salt and pepper ");
+      expect(await cachedBy(tokens, { cacheSalt: "ann" })).toBe(0);
+      expect(await cachedBy(tokens, { cacheSalt: "ann" })).toBeGreaterThanOrEqual(tokens.length - blockSize);
+      expect(await cachedBy(tokens, { cacheSalt: "ben" })).toBe(0);
+      expect(await cachedBy(tokens, {})).toBe(0);
+      const sharing = await promptOf("oil and vinegar ");
+      const sharedTokens = 3 * blockSize;
+      expect(await cachedBy(sharing, { cacheSalt: "ann", sharedTokens })).toBe(0);
+      expect(await cachedBy(sharing, { cacheSalt: "ben", sharedTokens })).toBe(sharedTokens);
+      expect(await cachedBy(sharing, { cacheSalt: "cat" })).toBe(0);
+    });
+
+    test("says in its events which block has the salt", async (context) => {
+      if (!engine.card.features.cacheSalt || engine.kvEvents === undefined) return context.skip();
+      const { blockSize } = engine.card;
+      const tokens = (await prompt("bread and butter ".repeat(8 * blockSize))).subarray(0, 4 * blockSize + 1);
+      const request = requestFor(tokens, { cacheSalt: "dan", sharedTokens: 2 * blockSize, maxTokens: 1 });
+      await collect(engine.generate(request, never));
+      const stored = engine.kvEvents.snapshot(0).flatMap((event) => (event.type === "stored" ? [event] : []));
+      const salted = stored.filter(({ cacheSalt }) => cacheSalt === "dan");
+      expect(salted.map(({ tokenIds }) => [...tokenIds.subarray(0, blockSize)])).toEqual([
+        [...tokens.subarray(2 * blockSize, 3 * blockSize)],
+      ]);
+      const parent = stored.find(({ blockHashes }) => blockHashes.includes(salted[0]!.parentHash!));
+      expect(parent).not.toHaveProperty("cacheSalt");
+    });
+
     describe("KV for another worker", () => {
       let other: Engine;
       const events: KvEvent[] = [];

@@ -4,6 +4,7 @@ import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { servingOptions } from "../options/tables.ts";
 import { engineTlsFiles } from "./engine-options.ts";
+import { isolationSettings } from "./isolation-settings.ts";
 
 type Options = OptionValues<typeof servingOptions>;
 
@@ -28,6 +29,7 @@ export function accessSettings(options: Options): AccessSettings {
       // Without either it listens only on loopback, where web pages in this machine's browsers can send requests.
       hosts: options.keys === undefined && !options.open ? "local" : "any",
       passesAll: options["pass-all"],
+      isolation: isolationSettings(options),
     },
     admin: adminPlace(options),
     tls: tlsFiles(options),

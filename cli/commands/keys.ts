@@ -52,7 +52,7 @@ function required(id: string | undefined, action: string): string {
 }
 
 function describe(id: string, options: KeysOptions): KeyDescription {
-  const { models, expires } = options;
+  const { models, expires, group } = options;
   const requests = options["requests-per-minute"];
   const tokens = options["tokens-per-minute"];
   return {
@@ -62,6 +62,7 @@ function describe(id: string, options: KeysOptions): KeyDescription {
     ...(tokens !== undefined && { tokens_per_minute: tokens }),
     ...(expires !== undefined && { expires }),
     ...(options.admin && { admin: true }),
+    ...(group !== undefined && { group }),
   };
 }
 

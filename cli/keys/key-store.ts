@@ -13,6 +13,7 @@ export interface KeyDescription {
   readonly tokens_per_minute?: number;
   readonly expires?: string;
   readonly admin?: true;
+  readonly group?: string;
 }
 
 const HEAD =

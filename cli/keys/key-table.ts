@@ -1,7 +1,7 @@
 import type { ApiKey } from "#gateway";
 import { textTable } from "../text-table.ts";
 
-const HEAD = ["id", "models", "requests/min", "tokens/min", "expires", "admin"];
+const HEAD = ["id", "models", "requests/min", "tokens/min", "expires", "group", "admin"];
 
 /** A key file's keys as a table, without their hashes. */
 export function keyTable(keys: readonly ApiKey[], now: number): string {
@@ -9,13 +9,14 @@ export function keyTable(keys: readonly ApiKey[], now: number): string {
 }
 
 function rowOf(key: ApiKey, now: number): string[] {
-  const { id, models, requestsPerMinute, tokensPerMinute, expiresAt, isAdmin } = key;
+  const { id, models, requestsPerMinute, tokensPerMinute, expiresAt, group, isAdmin } = key;
   return [
     id,
     models?.join(", ") ?? "all",
     requestsPerMinute?.toLocaleString("en") ?? "any",
     tokensPerMinute?.toLocaleString("en") ?? "any",
     expiresAt === undefined ? "never" : expiryOf(expiresAt, now),
+    group ?? "none",
     isAdmin ? "yes" : "no",
   ];
 }

@@ -136,6 +136,10 @@ export const keysOptions = {
     placeholder: "DATE",
   }),
   admin: toggle("Lets the key also use /admin, /metrics and /v1/router."),
+  group: text({
+    describe: "The key's group; with --isolate group, the keys of a group share cached prompts.",
+    placeholder: "NAME",
+  }),
   grace: number({
     describe: "Seconds for which the old key stays valid after rotate.",
     default: 0,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { createLogger, type Logger } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
 import { checkExposure } from "../commands/access-settings.ts";
+import { isolationSettings } from "../commands/isolation-settings.ts";
 import { requireFreePort } from "../commands/listen-error.ts";
 import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
@@ -26,6 +27,7 @@ import { untilServing } from "./serving.ts";
 export async function up(options: UpOptions): Promise<number> {
   checkExposure(options);
   if (options["kv-events-key"] !== undefined) kvEventsKey(options);
+  isolationSettings(options);
   await requireFreePort(options);
   if (options.cluster && options.port > 0) await requireFreePort({ ...options, port: options.port + 1 });
   const log = createLogger({ name: "stator", level: options["log-level"], format: options["log-format"] });
@@ -44,7 +46,7 @@ export async function up(options: UpOptions): Promise<number> {
   if (lifecycle.stopping.aborted) return new Promise<never>(() => {});
 
   const folder = createRunFolder();
-  const shared = withEventsKey(options, folder);
+  const shared = withRunSecrets(options, folder);
   const servers = options.cluster ? await startServers(folder, log) : undefined;
   const gateways = servers === undefined ? ["gateway"] : ["gateway", "gateway-2"];
   const ready = new ReadyGroup(planned.length + gateways.length);
@@ -91,12 +93,19 @@ export async function up(options: UpOptions): Promise<number> {
 
 const ignore = () => {};
 
-/** With private KV events and no given key: one for this run, in its folder. */
-function withEventsKey(options: UpOptions, folder: string): UpOptions {
-  if (!options["private-kv-events"] || options["kv-events-key"] !== undefined) return options;
-  const path = join(folder, "kv-events-key");
-  writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600 });
-  return { ...options, "kv-events-key": path };
+/** The secrets that were not given: for this run, in its folder, the same for all processes. */
+function withRunSecrets(options: UpOptions, folder: string): UpOptions {
+  const make = (name: "kv-events-key" | "isolation-secret", isNeeded: boolean) => {
+    if (!isNeeded || options[name] !== undefined) return options[name];
+    const path = join(folder, name);
+    writeFileSync(path, randomBytes(32).toString("hex"), { mode: 0o600 });
+    return path;
+  };
+  return {
+    ...options,
+    "kv-events-key": make("kv-events-key", options["private-kv-events"]),
+    "isolation-secret": make("isolation-secret", options.isolate !== "none"),
+  };
 }
 
 async function startServers(folder: string, log: Logger): Promise<ClusterServers> {

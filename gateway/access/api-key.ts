@@ -11,6 +11,8 @@ export interface ApiKey {
   readonly requestsPerMinute: number | undefined;
   /** Prompt plus answer. */
   readonly tokensPerMinute: number | undefined;
+  /** The name of the group to which it belongs, if any. */
+  readonly group: string | undefined;
   /** On the clock of `Date.now()`. */
   readonly expiresAt: number | undefined;
   /** Whether it gives access to `/admin`, `/metrics` and `/v1/router`. */

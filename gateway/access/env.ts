@@ -18,6 +18,8 @@ export interface GatewayEnv {
     key: ApiKey | undefined;
     /** Whether to hide names: the client has no key, or, if the gateway has none, uses a host that is not allowed. */
     hidesNames: boolean;
+    /** The salt of the key's cached KV, if the gateway keeps the caches of keys apart. */
+    cacheSalt: string | undefined;
     /** The key's rate limits. */
     limiter: RateLimiter | undefined;
     /** The request's slot among the requests in flight. */

@@ -5,6 +5,7 @@ import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewayEnv } from "./env.ts";
 import type { Inflight } from "./inflight.ts";
+import type { Isolation } from "./isolation.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { MediaRules } from "./media.ts";
 import { hasDotSegments, isModelPath } from "./paths.ts";
@@ -31,12 +32,20 @@ export interface Access {
   readonly hosts: HostPolicy;
   /** Whether unknown paths are forwarded to engines. */
   readonly passesAll: boolean;
+  /** Keeps the caches of keys apart; undefined if all requests share cached KV. */
+  readonly isolation: Isolation | undefined;
 }
 
 export type HostPolicy = "any" | "local";
 
 /** Middleware in front of all routes: CORS, keys, rate limits, and the limit on requests in flight. */
-export function createGuard({ keys, inflight, cors, hosts }: Access): MiddlewareHandler<GatewayEnv> {
+export function createGuard({
+  keys,
+  inflight,
+  cors,
+  hosts,
+  isolation,
+}: Access): MiddlewareHandler<GatewayEnv> {
   return async (context, next) => {
     const crossOrigin = corsHeaders(cors, context.req.header("origin"));
     const answer = preflight(context.req.raw, crossOrigin);
@@ -45,7 +54,7 @@ export function createGuard({ keys, inflight, cors, hosts }: Access): Middleware
 
     if (hasDotSegments(context.req.path)) throw badPath();
     const need = needOf(context.req.path);
-    if (keys !== undefined) await authenticate(context, keys, need);
+    if (keys !== undefined) await authenticate(context, keys, need, isolation);
     else {
       const isTrusted =
         isUnforgeableHost(context.req.header("host")) || (hosts === "any" && !isAdminPath(context.req.path));
@@ -99,7 +108,12 @@ const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/adm
 const isModelRequest = ({ req: { method, path } }: Context) => method === "POST" && isModelPath(path);
 
 /** @throws ApiError 401, 403 or 429 */
-async function authenticate(context: Context<GatewayEnv>, keys: KeyRing, need: Need): Promise<void> {
+async function authenticate(
+  context: Context<GatewayEnv>,
+  keys: KeyRing,
+  need: Need,
+  isolation: Isolation | undefined,
+): Promise<void> {
   const text = presentedKey(context);
   const key = text === undefined ? undefined : await keys.find(text, Date.now());
   context.set("key", key);
@@ -108,6 +122,7 @@ async function authenticate(context: Context<GatewayEnv>, keys: KeyRing, need: N
   if (text === undefined) throw keyMissing();
   if (key === undefined) throw keyUnknown();
   if (need === "admin" && !key.isAdmin) throw adminOnly();
+  context.set("cacheSalt", await isolation?.saltOf(key));
   if (isModelRequest(context)) countRequest(context, keys, key);
 }
 

@@ -25,6 +25,11 @@ const entryShape = {
   tokens_per_minute: z.int().min(1).optional(),
   expires: moment.optional(),
   admin: z.boolean().optional(),
+  /** With `--isolate group`, keys of the same group share cached KV. */
+  group: z
+    .string()
+    .regex(/^[\w.@-]{1,128}$/, "must be 1 to 128 letters, digits or . _ - @")
+    .optional(),
 };
 
 /** A key in the file given with `--keys`. */
@@ -66,6 +71,7 @@ function asKey(given: KeyEntry): ApiKey {
     requestsPerMinute: given.requests_per_minute,
     tokensPerMinute: given.tokens_per_minute,
     expiresAt: timeOf(given.expires),
+    group: given.group,
     isAdmin: given.admin === true,
   };
 }

@@ -14,9 +14,7 @@ const PATTERN = /^sha256:([0-9a-f]{2,128}):([0-9a-f]{64})$/;
 
 /** A new key of 256 random bits, in characters that never need quoting. */
 export function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(KEY_BYTES));
-  const text = btoa(String.fromCharCode(...bytes));
-  return KEY_PREFIX + text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return KEY_PREFIX + toBase64Url(crypto.getRandomValues(new Uint8Array(KEY_BYTES)));
 }
 
 export const newSalt = () => crypto.getRandomValues(new Uint8Array(SALT_BYTES));
@@ -59,3 +57,10 @@ function fromHex(text: string): Uint8Array<ArrayBuffer> {
     Number.parseInt(text.slice(index * 2, index * 2 + 2), 16),
   );
 }
+
+/** Base64 in the alphabet of URLs, without padding. */
+export const toBase64Url = (bytes: Uint8Array) =>
+  btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");

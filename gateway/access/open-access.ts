@@ -2,6 +2,7 @@ import type { Logger } from "#runtime";
 import type { ApiKey } from "./api-key.ts";
 import type { Access, HostPolicy } from "./guard.ts";
 import { Inflight } from "./inflight.ts";
+import { Isolation, type IsolationOptions } from "./isolation.ts";
 import { KeyRing } from "./key-ring.ts";
 import type { MediaPolicy, ResolveHost } from "./media.ts";
 import { AccessError } from "./parse-keys.ts";
@@ -22,6 +23,8 @@ export interface AccessOptions {
   readonly hosts?: HostPolicy | undefined;
   /** Whether unknown paths are forwarded to engines. Default false. */
   readonly passesAll?: boolean | undefined;
+  /** Whose cached KV is kept apart; needs keys. Default: all requests share it. */
+  readonly isolation?: IsolationOptions | undefined;
 }
 
 /** What a runtime provides for access control, if it can. */
@@ -37,12 +40,14 @@ export interface OpenedAccess {
 
 /** @throws AccessError for an unusable key file */
 export async function openAccess(
-  { keysFile, keys, maxInflight, cors, media, hosts, passesAll }: AccessOptions,
+  { keysFile, keys, maxInflight, cors, media, hosts, passesAll, isolation }: AccessOptions,
   { readTextFile, resolveHost }: AccessPlatform,
   log: Logger,
 ): Promise<OpenedAccess> {
   if (keysFile !== undefined && readTextFile === undefined)
     throw new AccessError("--keys needs a file system, and this runtime has none.");
+  if (isolation !== undefined && keysFile === undefined && keys === undefined)
+    throw new AccessError("--isolate needs --keys: it keeps the caches of keys apart.");
   const watched =
     keysFile === undefined || readTextFile === undefined
       ? undefined
@@ -55,6 +60,7 @@ export async function openAccess(
       media: { policy: media ?? "public", resolveHost },
       hosts: hosts ?? "any",
       passesAll: passesAll ?? false,
+      isolation: isolation && new Isolation(isolation),
     },
     close: () => watched?.close(),
   };

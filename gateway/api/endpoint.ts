@@ -27,6 +27,8 @@ export interface Endpoint {
   readonly summary: string;
   /** Which fields of the body hold the prompt. */
   readonly prompt: PromptKind;
+  /** Whether requests, other than reads and deletions, can use an engine's cached KV. */
+  readonly usesCache: boolean;
   /** The format of its event streams; undefined if they are not interpreted. */
   readonly events: EventApi | undefined;
   /** Whether the response's id names a resource stored at the engine, which later requests may refer to. */
@@ -66,6 +68,7 @@ export function endpoint(
     name,
     summary,
     prompt,
+    usesCache: true,
     events: undefined,
     createsResources: false,
     longestAnswer: undefined,

@@ -43,6 +43,7 @@ const SCORE: OwnEndpoint = {
 };
 
 const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
+  usesCache: false,
   own: {
     route: tokenize,
     schema: tokenizeRequest,
@@ -53,6 +54,7 @@ const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
   },
 });
 const DETOKENIZE = endpoint("tokenize", "Turn token ids into text", "none", {
+  usesCache: false,
   own: {
     route: detokenize,
     schema: detokenizeRequest,
@@ -114,6 +116,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       },
     }),
     "/v1/messages/count_tokens": endpoint("messages", "Count a conversation's tokens", "none", {
+      usesCache: false,
       own: {
         route: countTokens,
         schema: countTokensRequest,
@@ -137,6 +140,7 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
       },
     }),
     "/v1/responses/input_tokens": endpoint("responses", "Count the tokens of a response's input", "none", {
+      usesCache: false,
       own: {
         route: inputTokens,
         schema: inputTokensRequest,
@@ -162,8 +166,14 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     "/v1/images/edits": endpoint("images", "Edit images", "none"),
     "/v1/images/variations": endpoint("images", "Create variations of an image", "none"),
     // If the gateway has keys, these need an admin key.
-    "/v1/load_lora_adapter": endpoint("adapters", "Load a LoRA adapter", "none", { isRepeatable: reads }),
-    "/v1/unload_lora_adapter": endpoint("adapters", "Unload a LoRA adapter", "none", { isRepeatable: reads }),
+    "/v1/load_lora_adapter": endpoint("adapters", "Load a LoRA adapter", "none", {
+      usesCache: false,
+      isRepeatable: reads,
+    }),
+    "/v1/unload_lora_adapter": endpoint("adapters", "Unload a LoRA adapter", "none", {
+      usesCache: false,
+      isRepeatable: reads,
+    }),
   }),
 );
 
@@ -197,6 +207,14 @@ const RESOURCE_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
   if (reads(method)) return true;
   return body?.store !== true && body?.background !== true && !body?.previous_response_id;
+}
+
+/** Whether a request can use an engine's cached KV. A path below a resource, such as `/cancel`, has no prompt. */
+export function usesCache(path: string, method: string): boolean {
+  if (reads(method) || method === "DELETE") return false;
+  const [, , kind = "", id] = path.split("/");
+  const isResource = id !== undefined && RESOURCES.has(kind) && !ENDPOINTS.has(path);
+  return endpointOf(path).usesCache && !isResource;
 }
 
 /** The id of a resource stored at an engine that the path or the body refers to. */

@@ -21,6 +21,7 @@ import type { ResponseStore } from "../api/responses/store.ts";
 import type { TranslateWhen } from "../api/translation/when.ts";
 import { diagnose } from "../doctor/index.ts";
 import { createEngineApi, probeEngine } from "../engines/index.ts";
+import { probeIsolated } from "../engines/isolated-probe.ts";
 import type { OpenEngineFeed } from "../feeds/feed.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
@@ -228,7 +229,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     watch,
     openKvFeed,
     createApi,
-    probe: probeEngine,
+    probe: opened.access.isolation === undefined ? probeEngine : probeIsolated,
     loadPromptReader,
     isWorker: (name) => workers.worker(name) !== undefined,
     warmStart,

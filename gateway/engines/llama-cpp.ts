@@ -27,6 +27,10 @@ export const llamaCpp: EngineAdapter = {
     }
   },
 
+  // Its slots know no salts, so that these requests reuse nothing.
+  saltFields: (_, { path }) => (UNCACHED_PATHS.has(path) ? { cache_prompt: false } : undefined),
+  forgetsSalted: true,
+
   async probe(api) {
     const props = await optional(getAs(api, "/props", propsSchema));
     if (props === undefined) return undefined;
@@ -83,6 +87,9 @@ export const llamaCpp: EngineAdapter = {
     return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
   },
 };
+
+/** The paths that have `cache_prompt`. */
+const UNCACHED_PATHS = new Set(["/v1/chat/completions", "/v1/completions"]);
 
 const PROCESSING = ["llamacpp:requests_processing"];
 const DEFERRED = ["llamacpp:requests_deferred"];

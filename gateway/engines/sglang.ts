@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { rankEndpoint } from "#runtime";
 import { jsonOf } from "../kernel/json.ts";
+import { CACHE_SALT, isAtLeast } from "./cache-salt.ts";
 import { regexOfChoice, responseFormat, schemaOf } from "./constraint.ts";
 import { sglangDisaggregation } from "./disaggregation/sglang.ts";
 import { reachableEndpoint } from "./endpoint.ts";
@@ -38,6 +39,9 @@ export const sglang: EngineAdapter = {
         return { json_schema: JSON.stringify(schemaOf(constraint)) };
     }
   },
+
+  saltFields: (salt, { path, version }) =>
+    SALTED_PATHS.has(path) && isAtLeast(version, [0, 5, 4]) ? { [CACHE_SALT]: salt } : undefined,
 
   async probe(api) {
     const info = await serverInfo(api);
@@ -103,6 +107,9 @@ export const sglang: EngineAdapter = {
     return Uint32Array.from(readAs(api, "/tokenize", tokensSchema, answer).tokens);
   },
 };
+
+/** The paths that have `cache_salt`. Some versions until 2026 accept it without effect, which `stator doctor` finds. */
+const SALTED_PATHS = new Set(["/v1/chat/completions", "/v1/completions", "/v1/responses"]);
 
 const tokensSchema = z.looseObject({ tokens: z.array(z.uint32()) });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CACHE_SALT } from "./cache-salt.ts";
 import { regexOfChoice, responseFormat } from "./constraint.ts";
 import { tensorrtLlmDisaggregation } from "./disaggregation/tensorrt-llm.ts";
 import { EngineApiError } from "./errors.ts";
@@ -27,6 +28,9 @@ export const tensorrtLlm: EngineAdapter = {
         return responseFormat(constraint);
     }
   },
+
+  // Completions refuse the field, and so do versions without it.
+  saltFields: (salt, { path }) => (path === "/v1/chat/completions" ? { [CACHE_SALT]: salt } : undefined),
 
   async probe(api) {
     const models = await readModelList(api);

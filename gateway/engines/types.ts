@@ -40,7 +40,7 @@ export type KvEventOrigin =
 
 /** Something that the engine lacks for routing. */
 export interface Limitation {
-  /** A stable code: `kv-events`, `kv-events-unreadable`, `kv-events-key`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`, `role`. */
+  /** A stable code: `kv-events`, `kv-events-unreadable`, `kv-events-key`, `prefix-caching`, `cached-tokens`, `replay`, `tokenizer`, `load`, `models`, `replicas`, `role`, `isolation`. */
   readonly code: string;
   /** What is missing and what it costs, as a clause. */
   readonly what: string;
@@ -125,6 +125,17 @@ export interface EngineAdapter {
     constraint: Constraint,
     request: { isChat: boolean; version: string | undefined },
   ): Readonly<Record<string, unknown>>;
+  /**
+   * The fields that keep a request's cached KV apart from that of requests with another salt. Undefined if the engine
+   * cannot, for requests to this path; an adapter without this method never can.
+   * @param request.version as the engine reports it
+   */
+  saltFields?(
+    salt: string,
+    request: { path: string; version: string | undefined },
+  ): Readonly<Record<string, unknown>> | undefined;
+  /** Whether requests with `saltFields` reuse no cached KV at all. */
+  readonly forgetsSalted?: boolean;
   /**
    * Probes the server; undefined if it is of another kind.
    * @throws EngineApiError if it cannot be reached or its answer cannot be read

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CACHE_SALT, isAtLeast } from "./cache-salt.ts";
 import { vllmDisaggregation } from "./disaggregation/vllm.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
@@ -23,6 +24,11 @@ export const vllm: EngineAdapter = {
   structuredOutput: ({ kind, value, param: _ }, { version }) => {
     if (!hasOnlyGuidedFields(version)) return { structured_outputs: { [kind]: value } };
     return kind === "json_object" ? { response_format: { type: kind } } : { [`guided_${kind}`]: value };
+  },
+
+  saltFields: (salt, { path, version }) => {
+    const since = SALTED_SINCE[path];
+    return since !== undefined && isAtLeast(version, since) ? { [CACHE_SALT]: salt } : undefined;
   },
 
   async probe(api) {
@@ -96,8 +102,20 @@ export const vllm: EngineAdapter = {
 };
 
 /** `structured_outputs` came with 0.11, and `guided_…` left with 0.12. Builds without a release are taken for newer. */
-const hasOnlyGuidedFields = (version: string | undefined) =>
-  Number(/^v?0\.(\d+)\.\d/.exec(version ?? "")?.[1] ?? 11) < 11;
+const hasOnlyGuidedFields = (version: string | undefined) => !isAtLeast(version, [0, 11, 0]);
+
+/** The releases in which paths got `cache_salt`; unknown fields are ignored. Those of 0.32 may have had it before. */
+const SALTED_SINCE: Readonly<Record<string, readonly [number, number, number]>> = {
+  "/v1/chat/completions": [0, 9, 0],
+  "/v1/completions": [0, 10, 0],
+  "/v1/responses": [0, 10, 0],
+  "/v1/messages": [0, 32, 0],
+  "/v1/embeddings": [0, 32, 0],
+  "/v1/pooling": [0, 32, 0],
+  "/v1/classify": [0, 32, 0],
+  "/v1/score": [0, 32, 0],
+  "/v1/rerank": [0, 32, 0],
+};
 
 const PREFIX_QUERIES = ["vllm:prefix_cache_queries_total", "vllm:gpu_prefix_cache_queries_total"];
 const PREFIX_HITS = ["vllm:prefix_cache_hits_total", "vllm:gpu_prefix_cache_hits_total"];

@@ -19,7 +19,7 @@ import { answersAlone, canDecode, isPrefillWorker } from "../routing/filters/rol
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { PeekRequest, RouteRequest } from "../routing/route.ts";
-import type { EngineMember } from "./members/engine-member.ts";
+import type { EngineMember, EngineTarget } from "./members/engine-member.ts";
 import type { Member, WorkerMember } from "./members/member.ts";
 
 /** A model, its members, and how requests reach them. Without a router, changes to members have no effect. */
@@ -234,6 +234,11 @@ export class EngineSide extends ModelSide<EngineMember> {
 
   constructor(model: Model) {
     super(model, "engine");
+  }
+
+  /** Members whose engine is not fit for a request. */
+  unfit(isFit: (engine: EngineTarget) => boolean): EngineMember[] {
+    return this.members().filter(({ engine }) => !isFit(engine));
   }
 
   /** Members whose engine lists no model or adapter by this name; not every engine of a model must have it. */

@@ -156,7 +156,7 @@ function readFieldsInOrder(): void {
       else if (i == 4) blockSize = readInteger();
       else if (i == 5) readZero();
       else if (i == 6) readMedium();
-      else if (i == 7) readLoraName();
+      else if (i == 7) readNothing();
       else if (i == 8) readExtraKeys();
       else if (i == 9) readZero();
       else if (i == 10) readKind();
@@ -185,8 +185,10 @@ function readFieldsByName(): void {
     else if (length == 9 && hasEnds(name, 0x64695f6e656b6f74, 0x7364695f6e656b6f)) readIds();
     else if (length == 10 && hasEnds(name, 0x69735f6b636f6c62, 0x657a69735f6b636f)) blockSize = readInteger();
     else if (length == 6 && (first << 16) == 0x6d756964656d0000) readMedium();
-    else if (length == 9 && hasEnds(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readLoraName();
+    else if (length == 9 && hasEnds(name, 0x6d616e5f61726f6c, 0x656d616e5f61726f)) readNothing();
     else if (length == 10 && hasEnds(name, 0x656b5f6172747865, 0x7379656b5f617274)) readExtraKeys();
+    else if (length == 10 && hasEnds(name, 0x61735f6568636163, 0x746c61735f656863)) readNothing();
+    else if (length == 8 && first == 0x617461646174656d) readNothing();
     else if (length == 9 && hasEnds(name, 0x64695f70756f7267, 0x7864695f70756f72)) readZero();
     else if (length == 7 && (first << 8) == 0x64695f61726f6c00) readZero();
     else if (length == 18 && hasEnds(name, 0x65686361635f766b, 0x646e696b5f636570)) readKind();
@@ -261,7 +263,8 @@ function upper(letter: u32): u32 {
   return letter >= 0x61 && letter <= 0x7a ? letter - 32 : letter;
 }
 
-function readLoraName(): void {
+/** Requires nil: for a LoRA adapter's name, and for SGLang's `cache_salt` and `metadata`, which has it too. */
+function readNothing(): void {
   if (!readNil()) noteUnusual();
 }
 

@@ -1,5 +1,5 @@
 import { decode, encode } from "@msgpack/msgpack";
-import { readExtraKeys, writeExtraKeys } from "./extra-keys.ts";
+import { readExtraKeys, withStatedSalt, writeExtraKeys } from "./extra-keys.ts";
 import type { KvEvent, KvEventBatch, KvStoredEvent, KvTier, UnreadableKvEvent } from "./types.ts";
 
 /** A batch without its sequence number, which travels outside the payload. */
@@ -159,7 +159,10 @@ function toFields(wire: unknown): Record<string, unknown> {
     const [tag, ...values] = wire as unknown[];
     if (typeof tag !== "string") throw new KvEventError("an event's tag is not a string");
     const names = Object.hasOwn(arrayFields, tag) ? (arrayFields[tag] ?? []) : [];
-    return { type: tag, ...Object.fromEntries(names.map((name, index) => [name, values[index]])) };
+    const metadata = values.find(
+      (value) => typeof value === "object" && value !== null && "cache_salt" in value,
+    );
+    return { type: tag, metadata, ...Object.fromEntries(names.map((name, index) => [name, values[index]])) };
   }
   if (typeof wire !== "object" || wire === null || !("type" in wire) || typeof wire.type !== "string") {
     throw new KvEventError("an event has no type");
@@ -192,7 +195,7 @@ function toStored(fields: Record<string, unknown>): KvStoredEvent {
     blockSize,
     ...(localHashes && { localHashes }),
     ...(loraName !== undefined && { loraName }),
-    ...readExtraKeys(fields.extra_keys, loraName),
+    ...withStatedSalt(readExtraKeys(fields.extra_keys, loraName), fields, parentHash === undefined),
     ...toGroup(fields.group_idx),
     ...(isWindowed(fields.kv_cache_spec_kind) && { isWindowed: true }),
   };

@@ -19,6 +19,26 @@ export function readExtraKeys(wire: unknown, loraName: string | undefined): Extr
   };
 }
 
+/**
+ * SGLang also states the salt by itself: in a field `cache_salt`, or in `metadata`, which is the last element of an array
+ * (pull request 30827). It does so in all events of a sequence; only the first block has the salt here, as in vLLM's.
+ * @param isFirst whether the event is that of a sequence's first blocks
+ */
+export function withStatedSalt(
+  keys: ExtraKeys,
+  { cache_salt: field, metadata }: Readonly<Record<string, unknown>>,
+  isFirst: boolean,
+): ExtraKeys {
+  const inMetadata =
+    typeof metadata === "object" && metadata !== null && "cache_salt" in metadata
+      ? metadata.cache_salt
+      : undefined;
+  const stated = field ?? inMetadata;
+  if (typeof stated !== "string" || stated === "") return keys;
+  const { cacheSalt: _, ...others } = keys;
+  return isFirst ? { ...others, cacheSalt: stated } : others;
+}
+
 /** Writes the `extra_keys` of a stored event. Events do not keep media offsets, so they are 0. */
 export function writeExtraKeys(event: KvStoredEvent): unknown[] {
   const { loraName, mediaIds, cacheSalt } = event;

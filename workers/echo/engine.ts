@@ -76,7 +76,7 @@ function describe(options: EchoOptions): ModelCard {
     dataParallelSize: 1,
     ...tokenCard(options.tokenizer),
     chatTemplate: "{{ messages[-1].content }}",
-    features: { logprobs: false, logitBias: false, embeddings: false, continues: false },
+    features: { logprobs: false, logitBias: false, embeddings: false, continues: false, cacheSalt: true },
     engine: { name: "echo", version: "1" },
     created: Math.floor(Date.now() / 1000),
   };

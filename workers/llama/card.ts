@@ -67,6 +67,7 @@ export function describeModel(
       logitBias: true,
       embeddings: isEmbeddingModel,
       grammar: canKeepToGrammars(vocabulary),
+      cacheSalt: true,
     },
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),

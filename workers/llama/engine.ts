@@ -8,6 +8,7 @@ import {
   PlaneError,
   type TokenPiece,
 } from "#runtime";
+import { type BlockSalt, blockSaltOf } from "../block-salt.ts";
 import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
 import type { KvImport } from "../kv/types.ts";
 import { BLOCK_SIZE, type CardOptions, describeModel } from "./card.ts";
@@ -16,7 +17,7 @@ import { type AnswerGrammar, Grammars } from "./grammar/grammars.ts";
 import { KvBlocks } from "./kv-blocks.ts";
 import { generateTokens, promptLogprobs } from "./logprobs.ts";
 import { samplingOptions } from "./sampling.ts";
-import { commonPrefixLength, SequencePool, type SequenceSlot } from "./sequence-pool.ts";
+import { reusableLength, SequencePool, type SequenceSlot, type SlotPrompt } from "./sequence-pool.ts";
 import { checkState, StateFile } from "./state-file.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
@@ -62,13 +63,13 @@ export class LlamaEngine implements Engine {
   }
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
-    const prompt = Array.from(request.tokens) as Token[];
+    const prompt = promptOf(request);
     const grammar = await this.#grammars.forRequest(request);
     const slot = await this.#pool.acquire(prompt, signal);
     try {
       const cachedTokens = await this.#reusePrefix(slot, prompt, request.echoLogprobs === true);
       yield { tokenIds: [], cachedTokens };
-      if (request.echoLogprobs) yield await this.#echo(slot, prompt, request.logprobs ?? 0);
+      if (request.echoLogprobs) yield await this.#echo(slot, prompt.tokens, request.logprobs ?? 0);
       yield* this.#answer(slot, prompt, request, grammar, signal);
     } finally {
       this.#settle(slot);
@@ -76,7 +77,7 @@ export class LlamaEngine implements Engine {
   }
 
   async exportKv(request: GenerateRequest, signal: AbortSignal): Promise<Prefilled> {
-    const prompt = Array.from(request.tokens) as Token[];
+    const prompt = promptOf(request);
     const grammar = await this.#grammars.forRequest(request);
     const slot = await this.#pool.acquire(prompt, signal);
     try {
@@ -90,7 +91,7 @@ export class LlamaEngine implements Engine {
       return {
         delta,
         kv: {
-          tokens: prompt.length,
+          tokens: prompt.tokens.length,
           bytes: file.bytes,
           write: (memory) => file.read(memory),
           release: () => file.close(),
@@ -102,10 +103,10 @@ export class LlamaEngine implements Engine {
   }
 
   async *importKv(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncGenerator<Delta> {
-    const prompt = Array.from(request.tokens) as Token[];
+    const prompt = promptOf(request);
     const grammar = await this.#grammars.forRequest(request);
     const state = await kv.read();
-    checkState(state, prompt, kv.tokens);
+    checkState(state, prompt.tokens, kv.tokens);
     const file = await StateFile.create(state);
     try {
       // The prefill worker can free the KV now, however long this request waits for a sequence.
@@ -150,18 +151,18 @@ export class LlamaEngine implements Engine {
     await this.#llama.dispose();
   }
 
-  /** Truncates the slot to the prefix it shares with the prompt. Returns the prefix's length. */
-  async #reusePrefix(slot: SequenceSlot, prompt: Token[], needsAllLogits: boolean): Promise<number> {
+  /** Truncates the slot to the prefix of the prompt that it may share. Returns the prefix's length. */
+  async #reusePrefix(slot: SequenceSlot, prompt: LlamaPrompt, needsAllLogits: boolean): Promise<number> {
+    const { tokens } = prompt;
     // The last prompt token is always evaluated: its logits give the answer's first token.
-    const common = needsAllLogits ? 0 : Math.min(commonPrefixLength(slot.tokens, prompt), prompt.length - 1);
+    const reusable = needsAllLogits ? 0 : Math.min(reusableLength(slot, prompt), tokens.length - 1);
     const { sequence } = slot;
-    if (sequence.nextTokenIndex > common) {
-      await sequence.eraseContextTokenRanges([{ start: common, end: sequence.nextTokenIndex }]);
+    if (sequence.nextTokenIndex > reusable) {
+      await sequence.eraseContextTokenRanges([{ start: reusable, end: sequence.nextTokenIndex }]);
     }
     // A model with a sliding window may have dropped more than requested.
-    const cached = Math.min(common, sequence.nextTokenIndex);
-    this.#blocks.update(slot.index, prompt.slice(0, cached));
-    slot.tokens = prompt.slice();
+    const cached = Math.min(reusable, sequence.nextTokenIndex);
+    this.#fill(slot, prompt, cached);
     return cached;
   }
 
@@ -170,29 +171,35 @@ export class LlamaEngine implements Engine {
    * fails, the prompt is computed.
    * @returns how many of the prompt's tokens the slot held
    */
-  async #load(slot: SequenceSlot, prompt: Token[], file: StateFile, tokens: number): Promise<number> {
-    const held = commonPrefixLength(slot.tokens, prompt);
+  async #load(slot: SequenceSlot, prompt: LlamaPrompt, file: StateFile, tokens: number): Promise<number> {
+    const held = reusableLength(slot, prompt);
     if (held >= tokens) return this.#reusePrefix(slot, prompt, false);
     await file.load(slot.sequence).catch((error: unknown) => {
       this.#log.warn("llama.cpp refuses imported KV; computing the prompt", { reason: messageOf(error) });
     });
-    this.#blocks.update(slot.index, prompt.slice(0, slot.sequence.nextTokenIndex));
-    slot.tokens = prompt.slice();
+    this.#fill(slot, prompt, slot.sequence.nextTokenIndex);
     return Math.min(held, slot.sequence.nextTokenIndex);
+  }
+
+  /** The slot holds the prompt's first tokens, and is about to get the others. */
+  #fill(slot: SequenceSlot, { tokens, cacheSalt, salt }: LlamaPrompt, held: number): void {
+    slot.tokens = tokens.slice();
+    slot.cacheSalt = cacheSalt;
+    this.#blocks.update(slot.index, tokens.slice(0, held), salt);
   }
 
   /** Answers once the slot holds a part of the prompt, or nothing. */
   async *#answer(
     slot: SequenceSlot,
-    prompt: Token[],
+    { tokens }: LlamaPrompt,
     request: GenerateRequest,
     grammar: AnswerGrammar | undefined,
     signal: AbortSignal,
   ): AsyncGenerator<Delta> {
-    await this.#prefill(slot, prompt, signal);
+    await this.#prefill(slot, tokens, signal);
     if (signal.aborted) return;
     if (request.maxTokens === 0) yield { tokenIds: [], finish: "length" };
-    else yield* this.#decode(slot, prompt, request, grammar, signal);
+    else yield* this.#decode(slot, tokens, request, grammar, signal);
   }
 
   /** The prompt's tokens with their log probabilities; the first one has none. */
@@ -253,7 +260,19 @@ export class LlamaEngine implements Engine {
   /** Syncs slot and blocks with the KV cache (the last token was never evaluated). */
   #settle(slot: SequenceSlot): void {
     slot.tokens = slot.tokens.slice(0, slot.sequence.nextTokenIndex);
-    this.#blocks.update(slot.index, slot.tokens);
+    this.#blocks.sync(slot.index, slot.tokens);
     this.#pool.release(slot);
   }
+}
+
+/** A request's prompt. */
+interface LlamaPrompt extends SlotPrompt {
+  readonly tokens: Token[];
+  readonly salt: BlockSalt | undefined;
+}
+
+function promptOf(request: GenerateRequest): LlamaPrompt {
+  const { cacheSalt, sharedTokens = 0 } = request;
+  const tokens = Array.from(request.tokens) as Token[];
+  return { tokens, cacheSalt, sharedTokens, salt: blockSaltOf(request, BLOCK_SIZE) };
 }

@@ -1,4 +1,5 @@
 import type { KvEvent } from "#runtime";
+import type { BlockSalt } from "../block-salt.ts";
 
 /** A block of tokens held by at least one sequence. Equal prefixes share a reference-counted block. */
 interface Block {
@@ -6,8 +7,16 @@ interface Block {
   key: string;
   parent: Block | undefined;
   tokenIds: readonly number[];
+  /** Set in the first block that is not shared by all. */
+  cacheSalt: string | undefined;
   children: Map<string, Block>;
   holders: number;
+}
+
+/** What a sequence holds. */
+interface Sequence {
+  readonly blocks: Block[];
+  salt: BlockSalt | undefined;
 }
 
 /**
@@ -17,7 +26,7 @@ interface Block {
 export class KvBlocks {
   readonly blockSize: number;
   readonly #roots = new Map<string, Block>();
-  readonly #sequences = new Map<number, Block[]>();
+  readonly #sequences = new Map<number, Sequence>();
   readonly #emit: (events: KvEvent[]) => void;
   /** Block hashes are opaque, so counting from a random 64-bit start makes them unique. */
   #nextHash = BigInt.asUintN(64, BigInt(`0x${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`));
@@ -27,29 +36,34 @@ export class KvBlocks {
     this.#emit = emit;
   }
 
-  /** Sets the tokens that `sequence` holds in its KV cells. */
-  update(sequence: number, tokens: readonly number[]): void {
-    const held = this.#sequences.get(sequence) ?? [];
+  /** Sets the tokens that `sequence` holds in its KV cells, and whose they are. */
+  update(sequence: number, tokens: readonly number[], salt?: BlockSalt): void {
+    const held = this.#held(sequence);
+    held.salt = salt;
+    const { blocks } = held;
     const whole = Math.floor(tokens.length / this.blockSize);
     let kept = 0;
-    while (kept < held.length && kept < whole && held[kept]!.key === this.#key(tokens, kept)) kept++;
-    const removed = this.#release(held, kept);
-    const stored = this.#hold(held, tokens, whole);
-    this.#sequences.set(sequence, held);
-    const events = [...(removed ? [removed] : []), ...(stored ? [stored] : [])];
+    while (kept < blocks.length && kept < whole && blocks[kept]!.key === this.#key(tokens, kept, salt))
+      kept++;
+    const removed = this.#release(blocks, kept);
+    const events = [...(removed ? [removed] : []), ...this.#hold(held, tokens, whole)];
     if (events.length > 0) this.#emit(events);
   }
 
+  /** Sets the tokens that `sequence` holds, without a change of whose they are. */
+  sync(sequence: number, tokens: readonly number[]): void {
+    this.update(sequence, tokens, this.#held(sequence).salt);
+  }
+
   /**
-   * Like `update` for a sequence that has only grown: checks only new blocks, so it can be called for every token.
+   * Like `sync` for a sequence that has only grown: checks only new blocks, so it can be called for every token.
    */
   grow(sequence: number, tokens: readonly number[], length: number): void {
-    const held = this.#sequences.get(sequence) ?? [];
+    const held = this.#held(sequence);
     const whole = Math.floor(length / this.blockSize);
-    if (whole === held.length) return;
-    this.#sequences.set(sequence, held);
-    const stored = this.#hold(held, tokens, whole);
-    if (stored) this.#emit([stored]);
+    if (whole === held.blocks.length) return;
+    const events = this.#hold(held, tokens, whole);
+    if (events.length > 0) this.#emit(events);
   }
 
   /** Stored events for every held block, parents before children. */
@@ -66,38 +80,53 @@ export class KvBlocks {
   /** The number of held blocks, counting shared ones once. */
   get size(): number {
     const distinct = new Set<Block>();
-    for (const blocks of this.#sequences.values()) for (const block of blocks) distinct.add(block);
+    for (const { blocks } of this.#sequences.values()) for (const block of blocks) distinct.add(block);
     return distinct.size;
   }
 
-  #key(tokens: readonly number[], index: number): string {
-    return tokens.slice(index * this.blockSize, (index + 1) * this.blockSize).join(",");
+  #held(sequence: number): Sequence {
+    let held = this.#sequences.get(sequence);
+    if (held === undefined) {
+      held = { blocks: [], salt: undefined };
+      this.#sequences.set(sequence, held);
+    }
+    return held;
   }
 
-  #hold(held: Block[], tokens: readonly number[], whole: number): KvEvent | undefined {
-    const created: Block[] = [];
-    while (held.length < whole) {
-      const parent = held.at(-1);
+  #key(tokens: readonly number[], index: number, salt: BlockSalt | undefined): string {
+    const key = tokens.slice(index * this.blockSize, (index + 1) * this.blockSize).join(",");
+    return salt?.block === index ? `${salt.text} ${key}` : key;
+  }
+
+  /** @returns the events of blocks that no sequence held before */
+  #hold({ blocks, salt }: Sequence, tokens: readonly number[], whole: number): KvEvent[] {
+    const chains: Block[][] = [];
+    while (blocks.length < whole) {
+      const index = blocks.length;
+      const parent = blocks.at(-1);
       const siblings = parent?.children ?? this.#roots;
-      const key = this.#key(tokens, held.length);
+      const key = this.#key(tokens, index, salt);
       let block = siblings.get(key);
       if (block === undefined) {
-        const tokenIds = tokens.slice(held.length * this.blockSize, (held.length + 1) * this.blockSize);
-        block = { hash: this.#takeHash(), key, parent, tokenIds, children: new Map(), holders: 0 };
+        const tokenIds = tokens.slice(index * this.blockSize, (index + 1) * this.blockSize);
+        const cacheSalt = salt?.block === index ? salt.text : undefined;
+        block = { hash: this.#takeHash(), key, parent, tokenIds, cacheSalt, children: new Map(), holders: 0 };
         siblings.set(key, block);
-        created.push(block);
+        // An event has the salt of its first block.
+        if (chains.length === 0 || cacheSalt !== undefined) chains.push([]);
+        chains.at(-1)!.push(block);
       }
       block.holders++;
-      held.push(block);
+      blocks.push(block);
     }
-    return created.length > 0 ? this.#storedEvent(created) : undefined;
+    return chains.map((chain) => this.#storedEvent(chain));
   }
 
   /** Releases a sequence's blocks from `kept` on, last first, as a parent outlives its children. */
-  #release(held: Block[], kept: number): KvEvent | undefined {
+  #release(blocks: Block[], kept: number): KvEvent | undefined {
     const removed: bigint[] = [];
-    while (held.length > kept) {
-      const block = held.pop()!;
+    while (blocks.length > kept) {
+      const block = blocks.pop()!;
       block.holders--;
       if (block.holders > 0) continue;
       (block.parent?.children ?? this.#roots).delete(block.key);
@@ -107,12 +136,14 @@ export class KvBlocks {
   }
 
   #storedEvent(chain: readonly Block[]): KvEvent {
+    const { parent, cacheSalt } = chain[0]!;
     return {
       type: "stored",
       blockHashes: BigUint64Array.from(chain, (block) => block.hash),
-      parentHash: chain[0]!.parent?.hash,
+      parentHash: parent?.hash,
       tokenIds: Uint32Array.from(chain.flatMap((block) => block.tokenIds)),
       blockSize: this.blockSize,
+      ...(cacheSalt !== undefined && { cacheSalt }),
     };
   }
 

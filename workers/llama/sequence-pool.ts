@@ -1,18 +1,29 @@
 import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
 
+/** A prompt, and whose cached KV it may use. */
+export interface SlotPrompt {
+  readonly tokens: readonly Token[];
+  /** Undefined if it uses only KV without a salt. */
+  readonly cacheSalt: string | undefined;
+  /** How many of its first tokens it may use whatever the salt. */
+  readonly sharedTokens: number;
+}
+
 /** One of a context's sequences, with the tokens in its KV cells. */
 export interface SequenceSlot {
   readonly index: number;
   readonly sequence: LlamaContextSequence;
   /** Tokens in the KV cache, and at the end those about to be added. */
   tokens: Token[];
+  /** Whose they are. */
+  cacheSalt: string | undefined;
   busy: boolean;
   /** Increases with every use; the lowest is the least recently used. */
   lastUse: number;
 }
 
 interface Waiter {
-  tokens: readonly Token[];
+  prompt: SlotPrompt;
   accept(slot: SequenceSlot): void;
 }
 
@@ -31,6 +42,7 @@ export class SequencePool {
       index,
       sequence: context.getSequence(),
       tokens: [],
+      cacheSalt: undefined,
       busy: false,
       lastUse: 0,
     }));
@@ -45,9 +57,9 @@ export class SequencePool {
   }
 
   /** Returns a slot for a prompt; rejects with the signal's reason if that aborts while waiting. */
-  acquire(tokens: readonly Token[], signal: AbortSignal): Promise<SequenceSlot> {
+  acquire(prompt: SlotPrompt, signal: AbortSignal): Promise<SequenceSlot> {
     signal.throwIfAborted();
-    const free = this.#choose(tokens);
+    const free = this.#choose(prompt);
     if (free !== undefined) return Promise.resolve(this.#lend(free));
     return new Promise((resolve, reject) => {
       const abandon = () => {
@@ -55,7 +67,7 @@ export class SequencePool {
         reject(signal.reason);
       };
       const waiter: Waiter = {
-        tokens,
+        prompt,
         accept(slot) {
           signal.removeEventListener("abort", abandon);
           resolve(slot);
@@ -70,7 +82,7 @@ export class SequencePool {
     slot.busy = false;
     const next = this.#waiting.shift();
     if (next === undefined) return;
-    next.accept(this.#lend(this.#choose(next.tokens)!));
+    next.accept(this.#lend(this.#choose(next.prompt)!));
   }
 
   #lend(slot: SequenceSlot): SequenceSlot {
@@ -79,12 +91,12 @@ export class SequencePool {
     return slot;
   }
 
-  #choose(tokens: readonly Token[]): SequenceSlot | undefined {
+  #choose(prompt: SlotPrompt): SequenceSlot | undefined {
     const free = this.slots.filter((slot) => !slot.busy);
     let best: SequenceSlot | undefined;
     let longest = 0;
     for (const slot of free) {
-      const length = commonPrefixLength(slot.tokens, tokens);
+      const length = reusableLength(slot, prompt);
       if (length > longest) [best, longest] = [slot, length];
     }
     // Using a sequence discards everything beyond the common prefix, which a short one is not worth.
@@ -95,8 +107,14 @@ export class SequencePool {
   }
 }
 
+/** How many of the slot's first tokens a prompt may use. */
+export function reusableLength(slot: SequenceSlot, { tokens, cacheSalt, sharedTokens }: SlotPrompt): number {
+  const common = commonPrefixLength(slot.tokens, tokens);
+  return slot.cacheSalt === cacheSalt ? common : Math.min(common, sharedTokens);
+}
+
 /** The length of the longest common prefix. */
-export function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
+function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) if (a[index] !== b[index]) return index;
   return length;

@@ -5,6 +5,8 @@ import type { BlockListener } from "./block-pool.ts";
 export interface Content {
   parent: number | undefined;
   tokenIds: Uint32Array;
+  /** The salt of the requests that share it and what follows, in the first such block. */
+  cacheSalt: string | undefined;
 }
 
 /**
@@ -29,7 +31,9 @@ export class MockCacheEvents implements BlockListener {
     this.#endRemoved();
     const content = this.#describe(hash);
     this.#contents.set(hash, content);
-    if (this.#chain.length > 0 && content.parent !== this.#chain.at(-1)) this.#endStored();
+    // An event has the salt of its first block.
+    const isNext = content.parent === this.#chain.at(-1) && content.cacheSalt === undefined;
+    if (this.#chain.length > 0 && !isNext) this.#endStored();
     this.#chain.push(hash);
   }
 
@@ -77,7 +81,7 @@ export class MockCacheEvents implements BlockListener {
 
   #storedEvent(chain: readonly number[]): KvEvent {
     const contents = chain.map((hash) => this.#contents.get(hash)!);
-    const parent = contents[0]!.parent;
+    const { parent, cacheSalt } = contents[0]!;
     const tokenIds = new Uint32Array(chain.length * this.#blockSize);
     contents.forEach((content, index) => {
       tokenIds.set(content.tokenIds, index * this.#blockSize);
@@ -88,6 +92,7 @@ export class MockCacheEvents implements BlockListener {
       parentHash: parent === undefined ? undefined : BigInt(parent),
       tokenIds,
       blockSize: this.#blockSize,
+      ...(cacheSalt !== undefined && { cacheSalt }),
     };
   }
 }

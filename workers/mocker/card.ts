@@ -19,7 +19,7 @@ export function mockerCard(options: MockerOptions): ModelCard {
     maxSequences: options.sequences ?? 256,
     dataParallelSize: options.dataParallelSize ?? 1,
     ...tokenCard(options.tokenizer),
-    features: { logprobs: false, logitBias: false, embeddings: false },
+    features: { logprobs: false, logitBias: false, embeddings: false, cacheSalt: true },
     engine: { name: "mocker", version: "1" },
     created: Math.floor(Date.now() / 1000),
     kvFormat: mockKvFormat(options),

@@ -1,4 +1,5 @@
 import type { GenerateRequest } from "#runtime";
+import { type BlockSalt, blockSaltOf } from "../block-salt.ts";
 import type { Content } from "./cache-events.ts";
 import { DeltaQueue } from "./delta-queue.ts";
 import { nextHash } from "./hashes.ts";
@@ -21,6 +22,7 @@ export class MockRequest implements ScheduledRequest {
   readonly answer = new DeltaQueue();
   readonly #tokens: number[];
   readonly #blockSize: number;
+  readonly #salt: BlockSalt | undefined;
   readonly #owners: BlockOwners;
   readonly #hashes: number[] = [];
   readonly #indices = new Map<number, number>();
@@ -37,13 +39,15 @@ export class MockRequest implements ScheduledRequest {
     if (importedTokens !== undefined) this.importedTokens = importedTokens;
     this.#tokens = Array.from(request.tokens);
     this.#blockSize = blockSize;
+    this.#salt = blockSaltOf(request, blockSize);
     this.#owners = owners;
   }
 
   hashAt(index: number): number {
     for (let block = this.#hashes.length; block <= index; block++) {
       const start = block * this.#blockSize;
-      const hash = nextHash(this.#hashes[block - 1] ?? 0, this.#tokens, start, start + this.#blockSize);
+      const before = this.#saltedHash(this.#hashes[block - 1] ?? 0, block);
+      const hash = nextHash(before, this.#tokens, start, start + this.#blockSize);
       this.#hashes.push(hash);
       this.#indices.set(hash, block);
     }
@@ -58,7 +62,20 @@ export class MockRequest implements ScheduledRequest {
     return {
       parent: this.#hashes[index - 1],
       tokenIds: Uint32Array.from(this.#tokens.slice(start, start + this.#blockSize)),
+      cacheSalt: this.#salt?.block === index ? this.#salt.text : undefined,
     };
+  }
+
+  /** The hash before a block, with the salt if the block has it. */
+  #saltedHash(before: number, block: number): number {
+    if (this.#salt?.block !== block) return before;
+    const { text } = this.#salt;
+    return nextHash(
+      before,
+      Array.from(text, (char) => char.codePointAt(0)!),
+      0,
+      text.length,
+    );
   }
 
   onStart(cachedTokens: number): void {

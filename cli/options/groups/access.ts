@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { list, number, text, toggle } from "../spec.ts";
+import { choice, list, number, text, toggle } from "../spec.ts";
 
 export const file = (describe: string) => text({ describe, placeholder: "FILE" });
 
@@ -25,6 +25,17 @@ export const access = {
     describe: "Address of that port; needs admin keys if other machines can reach it.",
     default: "127.0.0.1",
     placeholder: "ADDR",
+  }),
+  isolate: choice(["none", "key", "group"], {
+    describe: "Whose requests share cached prompts: those of one key, of a key's group, or (none) of all.",
+    default: "none",
+  }),
+  "isolation-secret": file(
+    "Secret behind --isolate, 16 random bytes or more, the same for all gateways. Default: a new one at each start.",
+  ),
+  "shared-prompts": list({
+    describe: "Files with system prompts that keys may share in caches in spite of --isolate, on workers.",
+    placeholder: "FILE,…",
   }),
   cors: list({
     describe:

@@ -23,13 +23,13 @@ export async function messages(
   const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
   const { tokens, maxTokens, reading, grammar } = await readMessages(model, body, body.max_tokens);
-  const { temperature, top_p, top_k, max_tokens, stream, stator } = body;
+  const { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt } = body;
   return respond(context, dependencies, {
     endpoint: "messages",
     id: `msg_${randomId()}`,
     model,
     hasOthers,
-    body: { temperature, top_p, top_k, max_tokens, stream, stator, user: metadata?.user_id },
+    body: { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt, user: metadata?.user_id },
     prompts: [{ tokens, maxTokens }],
     stops: [...(stops ?? []), ...model.template.stops],
     reading,

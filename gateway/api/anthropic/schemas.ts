@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cacheSalt } from "../openai/cache-salt-schema.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
 
 const cacheControl = z.unknown().optional();
@@ -112,6 +113,7 @@ export const messagesRequest = z.object({
     .nullish()
     .describe("user_id is the session or tenant, if --session-from or --tenant-from selects the user."),
   stator: statorExtension.nullish(),
+  cache_salt: cacheSalt,
 });
 
 export const countTokensRequest = z.object(prompt);

@@ -33,6 +33,7 @@ export const translateMessages: Translator = async (context, _dependencies, json
         stop: body.stop_sequences,
         user: body.metadata?.user_id,
         stator: body.stator,
+        cache_salt: body.cache_salt,
       }),
       ...structuredOf(body),
       ...streamFields(stream),

@@ -105,6 +105,7 @@ const keyOf = (isAdmin: boolean): ApiKey => ({
   requestsPerMinute: undefined,
   tokensPerMinute: undefined,
   expiresAt: undefined,
+  group: undefined,
   isAdmin,
 });
 

@@ -9,6 +9,7 @@ import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";
+import { requestSalt } from "./request-salt.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
 import type { GenerationFields } from "./schemas.ts";
 
@@ -36,7 +37,7 @@ export interface Question {
 }
 
 /** Generates the answers, streamed or as one body. */
-export function respond(
+export async function respond(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   question: Question,
@@ -44,6 +45,9 @@ export function respond(
   const { model, body, logprobs, stops, grammar, echoLogprobs } = question;
   requireLogprobs(logprobs !== undefined, model);
   const sampling = samplingOf(body, model);
+  const salts = await Promise.all(
+    question.prompts.map(({ tokens }) => requestSalt(context, dependencies, model, body.cache_salt, tokens)),
+  );
   const n = body.n ?? 1;
   const includeUsage = body.stream_options?.include_usage === true;
   const expected = {
@@ -52,12 +56,12 @@ export function respond(
   };
   const request = beginRequest(context, body, model, question.endpoint, expected, dependencies);
   const { requestId, preferences, explain, headers, onSettled, onFallback } = request;
-  const jobs = question.prompts.flatMap(({ tokens, maxTokens }) =>
+  const jobs = question.prompts.flatMap(({ tokens, maxTokens }, prompt) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
       model,
       prompt: exactPrompt(tokens),
-      salt: undefined,
+      salt: salts[prompt],
       maxTokens,
       sampling: forChoice(sampling, index),
       stops,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cacheSalt } from "./cache-salt-schema.ts";
 import { statorExtension } from "./stator-extension.ts";
 import { structuredOutput } from "./structured-schemas.ts";
 
@@ -96,6 +97,7 @@ const sampling = {
   ignore_eos: z.boolean().nullish().describe("Continues past the model's end-of-sequence token."),
   ...structuredOutput,
   ...routing,
+  cache_salt: cacheSalt,
   metadata: z.record(z.string(), z.unknown()).nullish().describe("Accepted and ignored."),
 };
 

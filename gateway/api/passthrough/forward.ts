@@ -1,10 +1,9 @@
 import type { Context } from "hono";
-import type { Salt } from "#router-wasm";
 import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
-import { structuredOutputOf, withOwnFields } from "../../engines/structured-output.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
+import { isSaltable } from "../../models/members/saltable.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import { NO_PARSER } from "../../parsers/formats.ts";
@@ -17,16 +16,18 @@ import { isPrefillWorker } from "../../routing/filters/role.ts";
 import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { endpointOf, resourceOf } from "../endpoints.ts";
+import { endpointOf, resourceOf, usesCache } from "../endpoints.ts";
 import { beginRequest, expectedAnswer } from "../openai/request.ts";
 import { rescueFormats } from "../rescue/options.ts";
 import { formatsFor } from "../rescue/rescuer.ts";
 import { CHAT_PATH, type Translation } from "../translation/translation.ts";
 import type { Candidate } from "./candidates.ts";
+import { bodiesFor, ownFieldsOf } from "./engine-bodies.ts";
 import type { ModelInForm } from "./form.ts";
 import { forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+import { namespaceFor, requireSaltable, routingSalt } from "./salts.ts";
 import { send } from "./send.ts";
 import { removeTransferFields } from "./transfer-fields.ts";
 
@@ -73,12 +74,15 @@ export async function forward(
   const { requestId, preferences } = meta;
   const { resources } = dependencies.models;
   const resource = resourceOf(path, body);
+  const salt = usesCache(path, method) ? context.var.cacheSalt : undefined;
+  const own = ownFieldsOf(path, body, salt);
+  requireSaltable(model, own);
   const job: WireJob = {
     requestId,
     model,
     modelName: modelOfJson(body) ?? rename ?? given.form?.name ?? context.req.query("model"),
     prompt,
-    salt: saltOf(adapter, body),
+    salt: routingSalt(adapter, body, salt && namespaceFor(model, salt, requestId)),
     preferences,
     method,
     path: path + search,
@@ -88,7 +92,8 @@ export async function forward(
       hidesKeys: dependencies.access.keys !== undefined,
       isTranslated: translation !== undefined,
     }),
-    bodyFor: bodiesFor(path, { bytes, body }, model),
+    ...(salt !== undefined && { isFit: (engine: EngineTarget) => isSaltable(engine, own) }),
+    bodyFor: bodiesFor(bytes, own, model.members()),
     json: body,
     isDividable: isDividable(model, path, body),
     engine: resource === undefined ? undefined : await resources.find(resource),
@@ -129,29 +134,6 @@ function withoutTransferFields(
     },
   );
   return left;
-}
-
-/**
- * The body for each engine. Those for the present engines are made at once, so that the client learns at once what one
- * of them cannot do.
- * @throws ApiError 400
- */
-function bodiesFor(
-  path: string,
-  { bytes, body: json }: Pick<EngineRequest, "bytes" | "body">,
-  model: EngineSide,
-): WireJob["bodyFor"] {
-  const found = json && structuredOutputOf(path, json);
-  if (bytes === undefined || found === undefined) return () => bytes;
-  const made = new Map<string, Uint8Array>();
-  const bodyFor = ({ adapter, profile }: EngineTarget) => {
-    const kind = `${adapter?.kind} ${profile?.version}`;
-    const body = made.get(kind) ?? withOwnFields(bytes, found, adapter, profile?.version);
-    made.set(kind, body);
-    return body;
-  };
-  for (const { engine } of model.members()) bodyFor(engine);
-  return bodyFor;
 }
 
 /** Whether one of the model's prefill engines, if it has any, can compute the request's prompt. */
@@ -198,12 +180,6 @@ function rescueFor(
   if (body === undefined || (rescue.toolParser === NO_PARSER && rescue.reasoningParser === NO_PARSER))
     return undefined;
   return formatsFor(body, rescueFormats(rescue, model));
-}
-
-/** Separates the request's blocks from others in the engine's cache: vLLM includes both in its block hashes. */
-function saltOf(adapter: string | undefined, body: PromptBody | undefined): Salt | undefined {
-  const namespace = typeof body?.cache_salt === "string" ? body.cache_salt : undefined;
-  return adapter === undefined && namespace === undefined ? undefined : { loraName: adapter, namespace };
 }
 
 function continuationIn({ events }: Endpoint, body: PromptBody | undefined): WireJob["continuation"] {

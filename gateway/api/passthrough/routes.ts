@@ -63,8 +63,10 @@ export function forwardOr(
       if (isForEngines(candidate)) {
         const { translate } = endpointOf(context.req.path);
         const { engines } = candidate.model;
+        const { path } = context.req;
+        const { cacheSalt } = context.var;
         const { translation, ...asked }: EngineRequest =
-          translate !== undefined && (await isTranslated(dependencies.translate, engines, context.req.path))
+          translate !== undefined && (await isTranslated(dependencies.translate, engines, path, cacheSalt))
             ? translated(await translate(context, dependencies, json))
             : request;
         const forwarded = () =>

@@ -49,14 +49,15 @@ export async function responses(
   );
   const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
   const id = `${RESPONSE}${randomId()}`;
-  const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user, prompt_cache_key } = body;
+  const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user } = body;
+  const { prompt_cache_key, cache_salt } = body;
   const made = () =>
     respond(context, dependencies, {
       endpoint: "responses",
       id,
       model,
       hasOthers: hasOthers && !body.background,
-      body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key },
+      body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key, cache_salt },
       prompts: [{ tokens, maxTokens }],
       stops: model.template.stops,
       reading,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { cacheSalt } from "../openai/cache-salt-schema.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
 
 const textPart = z.object({
@@ -138,6 +139,7 @@ export const responsesRequest = z.object({
   user: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
   stator: statorExtension.nullish(),
+  cache_salt: cacheSalt,
 });
 
 export const inputTokensRequest = z.object(prompt);

@@ -35,6 +35,7 @@ export const translateResponses: Translator = async (context, dependencies, json
         user: body.user,
         prompt_cache_key: body.prompt_cache_key,
         stator: body.stator,
+        cache_salt: body.cache_salt,
       }),
       ...structuredOf(body),
       ...streamFields(body.stream || body.background),

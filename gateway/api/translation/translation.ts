@@ -3,6 +3,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { hasPath } from "../../engines/index.ts";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
+import { isSaltable } from "../../models/members/saltable.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -34,10 +35,20 @@ export type Translator = (
   json: unknown,
 ) => Promise<Translation>;
 
-/** Whether a request for the model's engines is to be translated. */
-export async function isTranslated(when: TranslateWhen, engines: EngineSide, path: string): Promise<boolean> {
+/**
+ * Whether a request for the model's engines is to be translated.
+ * @param salt what keeps its cached KV apart from that of others, if anything does
+ */
+export async function isTranslated(
+  when: TranslateWhen,
+  engines: EngineSide,
+  path: string,
+  salt: string | undefined,
+): Promise<boolean> {
   if (when !== "auto") return when === "always";
-  const speaking = await Promise.all(engines.members().map(({ engine }) => speaks(engine, path)));
+  const speaking = await Promise.all(
+    engines.members().map(({ engine }) => isSaltable(engine, { path, salt }) && speaks(engine, path)),
+  );
   return speaking.includes(false);
 }
 

@@ -50,13 +50,16 @@ export class WorkerRequest {
 
   /** Whether a worker's engine can answer it: workers of a model can be of several versions. */
   suits({ instance }: WorkerMember): boolean {
-    return this.#job.grammar === undefined || instance.card.features.grammar === true;
+    const { features } = instance.card;
+    const { grammar, salt } = this.#job;
+    if (grammar !== undefined && features.grammar !== true) return false;
+    return salt?.namespace === undefined || features.cacheSalt === true;
   }
 
   /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
   encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
     const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar } = this.#job;
-    const { loraName, namespace } = this.#job.salt ?? {};
+    const { loraName, namespace, sharedBlocks } = this.#job.salt ?? {};
     return encodeGenerateRequest({
       requestId,
       model: model.card.name,
@@ -70,6 +73,7 @@ export class WorkerRequest {
       ...(logprobs !== undefined && { logprobs }),
       ...(loraName !== undefined && { loraName }),
       ...(namespace !== undefined && { cacheSalt: namespace }),
+      ...(sharedBlocks && { sharedTokens: sharedBlocks * model.blockSize }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });

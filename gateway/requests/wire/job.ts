@@ -22,8 +22,13 @@ export interface WireJob extends LifeJob<EngineMember> {
   /** Starts with `/v1`, and includes the query. */
   readonly path: string;
   readonly headers: readonly HttpHeader[];
-  /** The body for an engine, which is the client's unless kinds of engines name its fields differently. */
-  bodyFor(engine: EngineTarget): Uint8Array | undefined;
+  /** Whether the request may be sent to an engine; absent: to any. */
+  isFit?(engine: EngineTarget): boolean;
+  /**
+   * The body for an engine, which is the client's unless kinds of engines name its fields differently.
+   * @param continued the client's body changed to continue an answer
+   */
+  bodyFor(engine: EngineTarget, continued?: Uint8Array): Uint8Array | undefined;
   /** The parsed body, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** Whether a prefill engine can compute its prompt. */

@@ -60,16 +60,16 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   routeRequest(tried: readonly EngineMember[]): RouteRequest<EngineMember> {
     const { prompt, salt, preferences, requestId, engine, model, modelName } = this.#job;
     const only = engine === undefined ? preferences : { ...preferences, worker: engine };
-    const lacking = modelName === undefined ? [] : model.lacking(modelName);
     const { remotePrefill, failed } = this.#handoff;
-    const others = failed.length === 0 ? lacking : [...lacking, ...failed];
-    const excluded = others.length === 0 ? tried : [...tried, ...others];
+    const excluded = [...tried, ...failed];
+    if (modelName !== undefined) excluded.push(...model.lacking(modelName));
+    if (this.#job.isFit !== undefined) excluded.push(...model.unfit(this.#job.isFit));
     return { prompt, requestId, salt, preferences: only, excluded, remotePrefill };
   }
 
   send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
     const { requestBody } = this.#answer;
-    const body = requestBody ?? this.#job.bodyFor(route.worker.engine);
+    const body = this.#job.bodyFor(route.worker.engine, requestBody);
     const { prefill } = route.plan;
     if (prefill === undefined || body === undefined) this.#ask(route, body, !needsFreshConnection);
     else this.#handoff.start(route, prefill, body, requestBody !== undefined);

@@ -1,0 +1,59 @@
+import { CACHE_FIELDS } from "../../engines/cache-salt.ts";
+import { type StructuredOutput, structuredOutputOf, withOwnFields } from "../../engines/structured-output.ts";
+import { withFields } from "../../kernel/json-fields.ts";
+import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
+import type { PromptBody } from "../../prompts/prompt-reader.ts";
+import type { WireJob } from "../../requests/wire/job.ts";
+
+/** The parts of a request's body that engines of different kinds want in different fields. */
+export interface OwnFields {
+  readonly path: string;
+  readonly structuredOutput: StructuredOutput | undefined;
+  /** The salt that the gateway sets; undefined if clients may set their own. */
+  readonly salt: string | undefined;
+}
+
+/** @param salt undefined if clients may set their own */
+export const ownFieldsOf = (
+  path: string,
+  body: PromptBody | undefined,
+  salt: string | undefined,
+): OwnFields => ({ path, salt, structuredOutput: body && structuredOutputOf(path, body) });
+
+/**
+ * The body for each engine. Those for the present engines are made at once, so that the client learns at once what one
+ * of them cannot do.
+ * @throws ApiError 400
+ */
+export function bodiesFor(
+  bytes: Uint8Array | undefined,
+  own: OwnFields,
+  members: readonly EngineMember[],
+): WireJob["bodyFor"] {
+  const { structuredOutput, salt } = own;
+  if (bytes === undefined || (structuredOutput === undefined && salt === undefined))
+    return (_, continued) => continued ?? bytes;
+  const made = new Map<string, Uint8Array>();
+  const bodyFor = (engine: EngineTarget, continued?: Uint8Array) => {
+    if (continued !== undefined) return withOwn(continued, own, engine);
+    const kind = `${engine.adapter?.kind} ${engine.profile?.version}`;
+    const body = made.get(kind) ?? withOwn(bytes, own, engine);
+    made.set(kind, body);
+    return body;
+  };
+  for (const { engine } of members) bodyFor(engine);
+  return bodyFor;
+}
+
+function withOwn(
+  bytes: Uint8Array,
+  { path, structuredOutput, salt }: OwnFields,
+  { adapter, profile }: EngineTarget,
+): Uint8Array {
+  const version = profile?.version;
+  const body =
+    structuredOutput === undefined ? bytes : withOwnFields(bytes, structuredOutput, adapter, version);
+  if (salt === undefined) return body;
+  const fields = adapter?.saltFields?.(salt, { path, version }) ?? {};
+  return withFields(body, new Set([...CACHE_FIELDS, ...Object.keys(fields)]), fields);
+}
