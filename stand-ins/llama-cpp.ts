@@ -62,6 +62,8 @@ function dialect({ engine }: StandInContext): Dialect {
       total_tokens: promptTokens + completionTokens,
       prompt_tokens_details: { cached_tokens: cachedTokens },
     }),
+    // It knows no salts, but a request can do without the cache.
+    cacheSalt: (body) => (uncachedSchema.safeParse(body).success ? randomUUID() : undefined),
     // Answers end with the context; only the prompt has to fit.
     check: ({ tokens }) => {
       const { contextLength } = engine;
@@ -73,6 +75,8 @@ function dialect({ engine }: StandInContext): Dialect {
     malformed: (message) => refuse(400, message, "invalid_request_error"),
   };
 }
+
+const uncachedSchema = z.looseObject({ cache_prompt: z.literal(false) });
 
 function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, options, model, created } = context;

@@ -1,8 +1,10 @@
-import { AccessError, diagnoseEngines } from "#gateway";
+import { AccessError, diagnoseEngines, parseHttpUrl } from "#gateway";
 import { createLogger } from "#runtime";
 import { loadRouterModule } from "../assets.ts";
 import { clusterText, diagnoseCluster } from "../doctor/cluster.ts";
-import { diagnosisText } from "../doctor/text.ts";
+import { diagnoseIsolation, isolationSummary } from "../doctor/isolation.ts";
+import { isolationClient } from "../doctor/isolation-client.ts";
+import { diagnosisText, reportText } from "../doctor/text.ts";
 import { readOptions, UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import { doctorOptions } from "../options/tables.ts";
@@ -14,6 +16,8 @@ import { workerPlane } from "./plane-settings.ts";
 export const doctorCommand: Command = {
   async run(argv) {
     const { options, positionals } = readOptions(doctorOptions, argv, process.env);
+    if (options.isolation) return examineIsolation(options, positionals);
+    if (options["client-keys"].length > 0) throw new UsageError("--client-keys needs --isolation.");
     if (options.discovery !== undefined && positionals.length === 0) return examineCluster(options);
     const engines = enginesOf("doctor", options, positionals);
     const diagnosis = await diagnoseEngines(engines, {
@@ -27,18 +31,42 @@ export const doctorCommand: Command = {
       const isUsage = error.name === "ApiError" || error instanceof AccessError;
       throw isUsage ? new UsageError(error.message) : error;
     });
-    const text = options.json ? `${JSON.stringify(diagnosis, null, 2)}\n` : diagnosisText(diagnosis);
-    await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
-    return diagnosis.isWell ? 0 : 1;
+    return print(diagnosis, options, diagnosisText);
   },
 };
 
-async function examineCluster(options: OptionValues<typeof doctorOptions>): Promise<number> {
+type DoctorOptions = OptionValues<typeof doctorOptions>;
+
+async function examineCluster(options: DoctorOptions): Promise<number> {
   const { tls, nats } = await workerPlane(options);
   const timeoutMs = options.timeout * 1000;
   const events = eventsUrl(options);
   const report = await diagnoseCluster(options.discovery!, { tls, nats, events, timeoutMs });
-  const text = options.json ? `${JSON.stringify(report, null, 2)}\n` : clusterText(report);
+  return print(report, options, clusterText);
+}
+
+async function examineIsolation(options: DoctorOptions, positionals: readonly string[]): Promise<number> {
+  const [one, other, ...more] = options["client-keys"];
+  if (one === undefined || other === undefined || more.length > 0)
+    throw new UsageError("--isolation needs two of the gateway's API keys: --client-keys KEY,KEY.");
+  const [address, ...others] = positionals;
+  const url = address === undefined ? undefined : parseHttpUrl(address);
+  if (url === undefined || others.length > 0)
+    throw new UsageError(
+      "--isolation needs the address of one gateway: stator doctor http://HOST:PORT --isolation",
+    );
+  const client = isolationClient(url.origin, options.timeout * 1000);
+  const report = await diagnoseIsolation(client, [one, other]);
+  return print(report, options, (found) => reportText(found, isolationSummary));
+}
+
+/** Prints findings. @returns the exit code */
+async function print<Found extends { readonly isWell: boolean }>(
+  found: Found,
+  { json }: Pick<DoctorOptions, "json">,
+  toText: (found: Found) => string,
+): Promise<number> {
+  const text = json ? `${JSON.stringify(found, null, 2)}\n` : toText(found);
   await new Promise<void>((resolve) => process.stdout.write(text, () => resolve()));
-  return report.isWell ? 0 : 1;
+  return found.isWell ? 0 : 1;
 }

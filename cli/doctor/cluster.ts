@@ -24,25 +24,13 @@ import {
   statusEndpoint,
 } from "#runtime/node";
 import { type EventSource, examineEventStream } from "./events.ts";
-import { type Finding, note, ok, section, wrong } from "./text.ts";
+import { type Finding, note, ok, type Report, reportOf, reportText, type Subject, wrong } from "./text.ts";
 
 export interface ClusterDoctorOptions extends Pick<ConnectOptions, "tls" | "nats"> {
   /** Timeout of each step. */
   readonly timeoutMs: number;
   /** URL of the stream of KV events, if gateways take them from one. */
   readonly events?: string | undefined;
-}
-
-/** What was found about one part of a cluster. */
-export interface ClusterSubject {
-  readonly name: string;
-  readonly checks: readonly Finding[];
-}
-
-export interface ClusterReport {
-  readonly subjects: readonly ClusterSubject[];
-  /** Whether there is no problem. */
-  readonly isWell: boolean;
 }
 
 /** A process that has registered. */
@@ -57,8 +45,8 @@ interface Registered extends EventSource {
 const CLOCK_SLACK_MS = 1_000;
 
 /** Examines a cluster from here: its store, its processes, and the ways between. */
-export async function diagnoseCluster(url: string, options: ClusterDoctorOptions): Promise<ClusterReport> {
-  const subjects: ClusterSubject[] = [];
+export async function diagnoseCluster(url: string, options: ClusterDoctorOptions): Promise<Report> {
+  const subjects: Subject[] = [];
   const faults: Error[] = [];
   const onError = (error: Error) => void faults.push(error);
   const onState = ({ reason = "it does not answer" }: StoreState) => onError(new Error(reason));
@@ -102,20 +90,12 @@ export async function diagnoseCluster(url: string, options: ClusterDoctorOptions
     subjects.push({ name: "together", checks: examineTogether(processes, statuses, findsGateways(url)) });
     await discovery.close();
   }
-  const isWell = subjects.every(({ checks }) => checks.every(({ status }) => status !== "problem"));
-  return { subjects, isWell };
+  return reportOf(subjects);
 }
 
 /** The report as text. */
-export function clusterText({ subjects, isWell }: ClusterReport): string {
-  const problems = subjects.flatMap(({ checks }) =>
-    checks.filter(({ status }) => status === "problem"),
-  ).length;
-  const summary = isWell
-    ? "  All is well: everything that has registered can be reached from here.\n"
-    : `  ${problems} ${problems === 1 ? "problem" : "problems"} found. See WRONG above for what to do.\n`;
-  return `\n${[...subjects.map(({ name, checks }) => section(name, checks)), summary].join("\n")}`;
-}
+export const clusterText = (report: Report) =>
+  reportText(report, "All is well: everything that has registered can be reached from here.");
 
 /** Writes, reads, watches and deletes a value under a lease, as a worker does. */
 async function examineStore(discovery: Discovery, timeoutMs: number): Promise<Finding[]> {
@@ -215,7 +195,7 @@ function placesIn(entries: ReadonlyMap<string, JsonValue>, kind: Registered["kin
 async function examineProcess(
   { kind, name, address }: Registered,
   { tls, nats, timeoutMs }: ClusterDoctorOptions,
-): Promise<{ subject: ClusterSubject; status: ProcessStatus | undefined }> {
+): Promise<{ subject: Subject; status: ProcessStatus | undefined }> {
   const checks: Finding[] = [];
   const subject = { name: `${kind} ${name}`, checks };
   if (address === "") {

@@ -13,6 +13,33 @@ export const wrong = (text: string, cost: string, fix: string): Finding => ({
   fix,
 });
 
+/** What was found about one subject: a part of a cluster, a model's worker. */
+export interface Subject {
+  readonly name: string;
+  readonly checks: readonly Finding[];
+}
+
+export interface Report {
+  readonly subjects: readonly Subject[];
+  /** Whether there is no problem. */
+  readonly isWell: boolean;
+}
+
+export const reportOf = (subjects: readonly Subject[]): Report => ({
+  subjects,
+  isWell: subjects.every(({ checks }) => checks.every(({ status }) => status !== "problem")),
+});
+
+/** The report as text. @param well its summary if all is well */
+export function reportText({ subjects, isWell }: Report, well: string): string {
+  const problems = subjects.flatMap(({ checks }) =>
+    checks.filter(({ status }) => status === "problem"),
+  ).length;
+  const found = `${problems} ${problems === 1 ? "problem" : "problems"} found. See WRONG above for what to do.`;
+  const sections = subjects.map(({ name, checks }) => section(name, checks));
+  return `\n${[...sections, `  ${isWell ? well : found}\n`].join("\n")}`;
+}
+
 const MARKS: Record<Check["status"], string> = {
   ok: "ok",
   problem: "WRONG",

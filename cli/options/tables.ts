@@ -54,6 +54,11 @@ export const doctorOptions = {
   nats,
   events,
   ...workerEncryption,
+  isolation: toggle("Examines whether two keys of a gateway can see each other's cached prompts."),
+  "client-keys": list({
+    describe: "Two API keys of the gateway, for --isolation.",
+    placeholder: "KEY,KEY",
+  }),
   timeout: seconds("Timeout in seconds for an answer, a connection or an event.", 10),
   json: toggle("Prints the findings as JSON."),
   config: common.config,

@@ -162,6 +162,32 @@ describe("KV event batches", () => {
     }
   });
 
+  describe("of SGLang, which repeats the salt in every event of a sequence", () => {
+    const wire = (parent: number | null): unknown[] => [[7], parent, [1, 2], 2, null, "GPU"];
+    const named = (parent: number | null, more: object) => ({
+      ...{ type: "BlockStored", block_hashes: [7], parent_block_hash: parent, token_ids: [1, 2] },
+      ...{ block_size: 2, medium: "GPU", ...more },
+    });
+    const metadata = { cache_salt: "tenant" };
+    const forms: [string, (parent: number | null) => unknown][] = [
+      ["as an array's last element", (parent) => ["BlockStored", ...wire(parent), metadata]],
+      [
+        "in vLLM's place too",
+        (parent) => ["BlockStored", ...wire(parent), null, [["tenant"]], null, null, null, metadata],
+      ],
+      ["in its metadata", (parent) => named(parent, { metadata })],
+      ["by name", (parent) => named(parent, metadata)],
+    ];
+
+    test.each(forms)("%s, have it at a sequence's start only", (_, form) => {
+      const { events } = decodeKvEvents(encode([0, [form(null), form(5)], 0]));
+      expect(events[0]).toMatchObject({ type: "stored", cacheSalt: "tenant", parentHash: undefined });
+      expect(events[1]).toMatchObject({ type: "stored", parentHash: 5n });
+      expect(events[1]).not.toHaveProperty("cacheSalt");
+      expect(events[1]).not.toHaveProperty("loraName");
+    });
+  });
+
   test.each([
     [null, undefined],
     ["GPU", undefined],

@@ -38,6 +38,8 @@ export interface Dialect {
   usage(usage: TokenUsage): Readonly<Record<string, unknown>>;
   /** How it hands KV blocks to other engines; undefined if it does not. */
   readonly handoff?: HandoffDialect | undefined;
+  /** What separates a request's cached KV from that of others; absent: `cache_salt`. */
+  cacheSalt?(body: unknown): string | undefined;
   /** The engine's error for an invalid request; undefined if it is valid. */
   check(request: OpenAiRequest): StandInReply | undefined;
   malformed(message: string): StandInReply;

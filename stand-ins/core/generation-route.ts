@@ -54,7 +54,7 @@ class Answer {
     engine: StandInEngine,
     dialect: Dialect,
     options: GenerationOptions,
-    { headers, faults, faultsChanged, signal }: StandInRequest,
+    { headers, body, faults, faultsChanged, signal }: StandInRequest,
     request: OpenAiRequest,
     handoff: Handoff | undefined,
   ) {
@@ -74,6 +74,7 @@ class Answer {
         ...(handoff && { tokens: handoff.tokens, isReceived: handoff.isReceived }),
         // An answer that does not fit ends at the end of the context.
         maxTokens: Math.min(request.maxTokens, engine.contextLength - request.tokens.length),
+        cacheSalt: dialect.cacheSalt === undefined ? request.cacheSalt : dialect.cacheSalt(body),
         loraName: options.adapters.includes(model) ? model : undefined,
         rank: rank === undefined ? undefined : Number(rank),
       },
