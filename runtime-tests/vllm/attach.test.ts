@@ -3,6 +3,7 @@ import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { suiteOfBytes } from "./bytes.suite.ts";
 import { suiteOfDefects } from "./defects.suite.ts";
 import { suiteOfHits } from "./hits.suite.ts";
+import { suiteOfIsolation } from "./isolation.suite.ts";
 import { suiteOfLosses } from "./losses.suite.ts";
 import { suiteOfRouting } from "./routing.suite.ts";
 import { attach, BLOCKS, type Setup } from "./setup.ts";
@@ -29,6 +30,7 @@ afterAll(async () => {
 suiteOfRouting(setup);
 suiteOfBytes(setup);
 suiteOfTokens(setup);
+suiteOfIsolation(setup);
 suiteOfHits(setup);
 // These restart the first server.
 suiteOfLosses(setup);

@@ -33,8 +33,13 @@ export function post(url: string, path: string, body: object, headers: Record<st
 }
 
 /** Sends a request to the gateway, and reads its routing headers. */
-export async function ask(url: string, path: string, body: object): Promise<Asked> {
-  const response = await post(url, path, body, { "x-stator-explain": "true" });
+export async function ask(
+  url: string,
+  path: string,
+  body: object,
+  more: Record<string, string> = {},
+): Promise<Asked> {
+  const response = await post(url, path, body, { "x-stator-explain": "true", ...more });
   const { headers, status } = response;
   return {
     status,
