@@ -250,6 +250,12 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     value: { ...generate, kvSource: kv },
     least: generate,
   }),
+  "GenerateRequest with salts": message<GenerateRequest>({
+    write: encodeGenerateRequest,
+    read: decodeGenerateRequest,
+    value: { ...generate, loraName: "poet", cacheSalt: "c2FsdA", sharedTokens: 64 },
+    least: generate,
+  }),
   PrefillResponse: message<PrefillResponse>({
     write: encodePrefillResponse,
     read: decodePrefillResponse,
