@@ -1,5 +1,11 @@
 import { messageOf } from "#runtime";
-import { type IsolationClient, type Question, RefusedError, TESTED_APIS } from "./isolation-client.ts";
+import {
+  type IsolationClient,
+  type Question,
+  RefusedError,
+  TESTED_APIS,
+  type TestedApi,
+} from "./isolation-client.ts";
 import { type Finding, note, ok, type Report, reportOf, type Subject, wrong } from "./text.ts";
 
 /** Two API keys whose requests must not share cached prompts. */
@@ -79,34 +85,57 @@ async function compare(
   [one, other]: TwoKeys,
   place: Place & Pick<Question, "api">,
 ): Promise<Finding> {
-  const { api } = place;
+  const ask = async (key: string, prompt: string, salt?: string) =>
+    (await client.ask({ ...place, key, prompt, salt })).cachedTokens;
   const prompt = testPrompt();
-  const ask = (key: string, prompt: string, salt?: string) => client.ask({ ...place, key, prompt, salt });
-  await ask(one, prompt);
-  const { cachedTokens: own, promptTokens } = await ask(one, prompt);
-  const { cachedTokens: seen } = await ask(other, prompt);
+  const { promptTokens } = await client.ask({ ...place, key: one, prompt });
+  const own = await ask(one, prompt);
+  const seen = await ask(other, prompt);
   // A salt of their own would let two clients share a cache.
   const salted = testPrompt();
   const salt = crypto.randomUUID();
   await ask(one, salted, salt);
-  const { cachedTokens: seenBySalt } = await ask(other, salted, salt);
+  const seenBySalt = await ask(other, salted, salt);
   if (own === undefined || seen === undefined || seenBySalt === undefined)
-    return note(`${api}: answers do not tell how much of a prompt was cached, so nothing could be compared.`);
+    return note(
+      `${place.api}: answers do not tell how much of a prompt was cached, so nothing could be compared.`,
+    );
+  return judge(place.api, { promptTokens, own, seen, seenBySalt });
+}
+
+/** Cached tokens of requests with the same prompt. */
+interface Compared {
+  readonly promptTokens: number;
+  readonly own: number;
+  readonly seen: number;
+  readonly seenBySalt: number;
+}
+
+function judge(api: TestedApi, { promptTokens, own, seen, seenBySalt }: Compared): Finding {
   const most = Math.max(seen, seenBySalt);
-  if (most > 0)
+  // Chat templates begin all prompts alike, and a key finds that in the cache of its own. What it finds of another's is
+  // all of the prompt, because both have sent the same one.
+  const isSeen = (tokens: number) => tokens > promptTokens * SAME_BEGINNING;
+  if (isSeen(most)) {
+    const how = isSeen(seen) ? "" : " when both asked for the same salt";
     return wrong(
-      `${api}: of a prompt of ${promptTokens} tokens that one key had sent, the other key's request reused ${most}${seen > 0 ? "" : " when both asked for the same salt"}.`,
+      `${api}: of a prompt of ${promptTokens} tokens that one key had sent, the other key's request reused ${most}${how}.`,
       "Whoever has a key can find out what others have asked.",
       "Start the gateway with --isolate key (keys of one group share caches with --isolate group). If it has that, the engine ignores salts: update it.",
     );
+  }
   if (own === 0)
     return note(
       `${api}: not even the key that had sent a prompt reused any of it, so nothing is shared at all.`,
     );
+  const others = most === 0 ? "none" : `only the ${most} with which its own prompts begin too`;
   return ok(
-    `${api}: of a prompt of ${promptTokens} tokens, the key that had sent it reused ${own}, the other none.`,
+    `${api}: of a prompt of ${promptTokens} tokens, the key that had sent it reused ${own}, the other ${others}.`,
   );
 }
+
+/** The largest share of a test prompt that chat templates put before it. */
+const SAME_BEGINNING = 0.25;
 
 /** Some 3,000 characters that begin with random ones: several blocks of any engine, which none has cached. */
 function testPrompt(): string {
