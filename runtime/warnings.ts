@@ -18,6 +18,7 @@ interface Window {
 export class Warnings {
   readonly #log: Logger;
   readonly #windows = new Map<string, Window>();
+  readonly #said = new Set<string>();
 
   constructor(log: Logger) {
     this.#log = log;
@@ -35,6 +36,13 @@ export class Warnings {
     window.fields = fields;
     // On workerd, a timer ends with the request that set it.
     if (performance.now() - window.since > 2 * INTERVAL_MS) this.#close(kind, window);
+  }
+
+  /** Warns once of what stays as it is. @param kind one of few, such as a model's name */
+  once(kind: string, message: string, fields: LogFields): void {
+    if (this.#said.has(kind)) return;
+    this.#said.add(kind);
+    this.#log.warn(message, fields);
   }
 
   #open(kind: string, message: string, fields: LogFields): void {

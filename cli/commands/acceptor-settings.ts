@@ -27,6 +27,7 @@ type Shared = Pick<
 interface FromFlags {
   readonly responsesFolder: string | undefined;
   readonly translate: Options["translate"];
+  readonly stabilisesPrefix: boolean;
 }
 
 /** The settings, from the flags, of the processes that serve the port. */
@@ -78,8 +79,12 @@ export async function startProcesses(
     throw new UsageError("--processes needs Linux, which balances connections among processes; omit it.");
   const { discoveryUrl: _, drainWithinMs: __, ...common } = shared;
   const hasAcceptors = processes > 1;
-  const { translate } = options;
-  const fromFlags = { translate, responsesFolder: responsesFolder(options["responses-store"], processes) };
+  const { translate, "stabilise-prefix": stabilisesPrefix } = options;
+  const fromFlags = {
+    translate,
+    stabilisesPrefix,
+    responsesFolder: responsesFolder(options["responses-store"], processes),
+  };
   const gateway = await startGatewayFromFlags(options, service, {
     ...common,
     ...own,

@@ -21,6 +21,7 @@ export const WORKERD_OPTIONS = [
   "max-inflight",
   "body-limit",
   "translate",
+  "stabilise-prefix",
   "tool-parser",
   "reasoning-parser",
   "request-timeout",
@@ -100,6 +101,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
     preferenceDefaults: { session: options["session-from"], tenant: options["tenant-from"] },
     rescue: rescueSettings(options),
     translate: options.translate,
+    stabilisesPrefix: options["stabilise-prefix"],
     bodyLimit: options["body-limit"],
     timeoutMs: options["request-timeout"] * 1000,
     log: createLogger({

@@ -40,6 +40,8 @@ export interface GatewayDependencies {
   rescue: RescueOptions;
   /** When requests of other APIs are translated to chat completions for engines. */
   translate: TranslateWhen;
+  /** Whether engines get prompts without what changes with each request and means nothing to them. */
+  stabilisesPrefix: boolean;
   /** Where responses of the Responses API are kept. */
   responses: ResponseStore;
 }

@@ -64,6 +64,7 @@ async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
     {
       ...common,
       translate: "auto" as const,
+      stabilisesPrefix: false,
       responsesFolder: undefined,
       id: "a",
       tokenizers: new Map(),

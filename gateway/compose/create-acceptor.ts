@@ -37,6 +37,7 @@ export interface AcceptorOptions {
   readonly preferenceDefaults: PreferenceDefaults;
   readonly rescue?: RescueOptions | undefined;
   readonly translate: TranslateWhen;
+  readonly stabilisesPrefix: boolean;
   /** The folder in which the gateway's processes keep responses. */
   readonly responsesFolder: string | undefined;
   readonly log: Logger;
@@ -146,6 +147,7 @@ export async function createAcceptor(
       preferenceDefaults,
       rescue: options.rescue ?? NO_RESCUE,
       translate: options.translate,
+      stabilisesPrefix: options.stabilisesPrefix,
       responses: openResponses(options.responsesFolder, files),
     },
     {

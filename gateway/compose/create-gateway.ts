@@ -74,6 +74,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   rescue?: RescueOptions | undefined;
   /** When requests of other APIs are translated to chat completions for engines; default: if one lacks the API. */
   translate?: TranslateWhen | undefined;
+  /** Whether Claude Code's billing header is removed from what engines get; default: no. */
+  stabilisesPrefix?: boolean | undefined;
   /** A folder in which responses are kept, for all gateways that use it. Default: in memory, up to a bound. */
   responsesFolder?: string | undefined;
   /** Reads the metrics of the gateway's other processes. */
@@ -266,6 +268,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     preferenceDefaults: options.preferenceDefaults ?? { session: "none", tenant: "none" },
     rescue: options.rescue ?? NO_RESCUE,
     translate: options.translate ?? "auto",
+    stabilisesPrefix: options.stabilisesPrefix ?? false,
     responses: openResponses(options.responsesFolder, files),
   };
   const openApi = once(() => openApiDocument(version));

@@ -1,11 +1,9 @@
 import { isRecord, recordsOf } from "../kernel/json.ts";
+import { hasBillingHeader } from "./billing-header.ts";
 import { textOf, textsOf } from "./content.ts";
 import { type Conversation, type Message, PLAIN } from "./conversation.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { messagesTools } from "./tool-definitions.ts";
-
-/** Claude Code puts a hash of each request before its system prompt, which vLLM removes. */
-const BILLING_HEADER = "x-anthropic-billing-header";
 
 /**
  * Converts a request of Anthropic's Messages API to a chat as vLLM does. In that API, the system prompt is a separate
@@ -26,10 +24,11 @@ export function messagesConversation(body: PromptBody, hasImages = false): Conve
   };
 }
 
+/** Without Claude Code's billing header, which vLLM removes too. */
 function systemText(system: unknown): string {
   if (typeof system === "string") return system;
   return textsOf(system)
-    .filter((text) => !text.startsWith(BILLING_HEADER))
+    .filter((text) => !hasBillingHeader(text))
     .join("");
 }
 

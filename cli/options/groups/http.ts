@@ -1,4 +1,4 @@
-import { choice, number, text } from "../spec.ts";
+import { choice, number, text, toggle } from "../spec.ts";
 
 /** The address of a gateway, and what its API does with requests. */
 export const http = {
@@ -24,6 +24,9 @@ export const http = {
     describe: "Turns Messages and Responses into chats for engines: if one lacks the API (auto).",
     default: "auto",
   }),
+  "stabilise-prefix": toggle(
+    "Removes Claude Code's billing header, which changes with each request, from what engines get.",
+  ),
   "responses-store": text({
     describe: "Where responses are kept; gateways can share a folder. Default: 64 MB of memory.",
     placeholder: "memory|file:DIR",

@@ -29,6 +29,7 @@ import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 import { namespaceFor, requireSaltable, routingSalt } from "./salts.ts";
 import { send } from "./send.ts";
+import { stableFieldOf, withStableField } from "./stable-prefix.ts";
 import { removeTransferFields } from "./transfer-fields.ts";
 
 /** A request for attached engines. */
@@ -64,7 +65,8 @@ export async function forward(
   const query = queryIn(context.req.url);
   const asked = rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   const { search } = asked;
-  const { bytes, body } = withoutTransferFields(asked, context, dependencies);
+  const stable = withStablePrefix(path, asked, model, dependencies);
+  const { bytes, body } = withoutTransferFields(stable, context, dependencies);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseOverlongConversation(body.messages, model);
   const prompt = await promptOf(path, { body }, found);
@@ -115,6 +117,26 @@ export async function forward(
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
   return send(context, dependencies, job, meta, { translation: translated, rescue });
+}
+
+/** The request without Claude Code's billing header, or a warning that it spoils the engines' caches. */
+function withStablePrefix<Asked extends Pick<EngineRequest, "bytes" | "body">>(
+  path: string,
+  asked: Asked,
+  model: EngineSide,
+  { stabilisesPrefix, warnings }: GatewayDependencies,
+): Asked {
+  const field = asked.body && stableFieldOf(path, asked.body);
+  if (field === undefined) return asked;
+  if (stabilisesPrefix) return withStableField(asked, field);
+  // vLLM removes it from Messages itself.
+  if (field.name === "messages" || model.members().some(({ engine }) => engine.adapter?.kind !== "vllm"))
+    warnings.once(
+      `billing header ${model.name}`,
+      "Claude Code's billing header, in front of each prompt, keeps engines from finding prompts in their caches; --stabilise-prefix removes it",
+      { model: model.name },
+    );
+  return asked;
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
