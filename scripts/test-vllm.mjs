@@ -3,15 +3,15 @@
 // failure.
 import { join } from "node:path";
 import { buildWasm } from "./build-wasm.mjs";
-import { ensureInstalled, main, pinnedNode, root, runToEnd, Stop } from "./install.mjs";
-import { CANNOT_RUN, ensureVllm, vllmTests } from "./vllm.mjs";
+import { ensureInstalled, main, pinnedNode, root, runToEnd } from "./install.mjs";
+import { ensureVllmIfPossible, vllmTests } from "./vllm.mjs";
 
 const own = ["--install-only", "--skip-where-impossible"];
 
 await main(async () => {
   await ensureInstalled();
   await buildWasm();
-  const python = await installedPython();
+  const python = await ensureVllmIfPossible();
   if (python === undefined || process.argv.includes("--install-only")) return 0;
   const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
   const args = process.argv.slice(2).filter((argument) => !own.includes(argument));
@@ -21,13 +21,3 @@ await main(async () => {
     env: { ...process.env, STATOR_VLLM_PYTHON: python },
   });
 });
-
-async function installedPython() {
-  try {
-    return await ensureVllm();
-  } catch (error) {
-    const isSkipped = process.argv.includes("--skip-where-impossible");
-    if (isSkipped && error instanceof Stop && error.code === CANNOT_RUN) return undefined;
-    throw error;
-  }
-}

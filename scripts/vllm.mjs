@@ -104,3 +104,17 @@ function fail(message) {
   console.error(message);
   throw new Stop(1);
 }
+
+/**
+ * The same, or undefined with --skip-where-impossible among the arguments if this machine cannot run vLLM.
+ * @throws Stop as `ensureVllm`
+ */
+export async function ensureVllmIfPossible() {
+  try {
+    return await ensureVllm();
+  } catch (error) {
+    const isSkipped = process.argv.includes("--skip-where-impossible");
+    if (isSkipped && error instanceof Stop && error.code === CANNOT_RUN) return undefined;
+    throw error;
+  }
+}

@@ -10,7 +10,12 @@ export default defineConfig({
     testTimeout: 120_000,
     hookTimeout: 120_000,
     include: ["*.test.ts"],
-    exclude: ["**/node_modules/**", "**/.venv/**"],
+    exclude: [
+      "**/node_modules/**",
+      "**/.venv/**",
+      // Needs the real vLLM of `npm run test:clients -- --vllm`.
+      ...(process.env.STATOR_VLLM_PYTHON === undefined ? ["vllm.test.ts"] : []),
+    ],
     // They share two cores with their servers.
     fileParallelism: false,
     // Relative paths would be relative to the working directory of Vitest.

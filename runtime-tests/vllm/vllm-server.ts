@@ -22,6 +22,8 @@ export interface VllmOptions {
   leaseSeconds?: number;
   /** Data-parallel ranks. Default 1. */
   ranks?: number;
+  /** Whether it plays a script, with the folder's weights. Default: random weights, unless it has a role. */
+  isScripted?: boolean;
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
@@ -41,17 +43,22 @@ export function vllmPython(): string {
 }
 
 /** Writes the tiny model's folder, with a tokenizer trained on this project's documents. */
-export function writeTinyModel(folder: string, { weights = false } = {}): void {
+export const writeTinyModel = (folder: string, { weights = false } = {}) =>
+  writeModel("tiny_model.py", weights ? ["--weights"] : [], folder);
+
+/** The same for a model that plays a script: it calls tools (`scripted_model.py`). */
+export const writeScriptedModel = (folder: string) => writeModel("scripted_model.py", [], folder);
+
+function writeModel(script: string, flags: string[], folder: string): void {
   const root = join(import.meta.dirname, "..", "..");
   const texts = globSync("{README.md,docs/*.md}", { cwd: root }).sort();
-  const script = join(import.meta.dirname, "tiny_model.py");
-  execFileSync(vllmPython(), [script, ...(weights ? ["--weights"] : []), folder, ...texts], {
+  execFileSync(vllmPython(), [join(import.meta.dirname, script), ...flags, folder, ...texts], {
     cwd: root,
     stdio: ["ignore", 2, 2],
   });
 }
 
-/** A real vLLM with random weights, which are the same in every instance. */
+/** A real vLLM. Random weights are the same in every instance. */
 export class VllmServer {
   readonly url: string;
   /** How long it took to answer, in milliseconds. */
@@ -73,7 +80,7 @@ export class VllmServer {
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
-    const { role, leaseSeconds = 30, ranks = 1 } = options;
+    const { role, leaseSeconds = 30, ranks = 1, isScripted = false } = options;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -85,11 +92,11 @@ export class VllmServer {
     };
     const args = [
       ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
-      role === undefined
-        ? ["--load-format", "dummy"]
-        : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
+      role === undefined && !isScripted ? ["--load-format", "dummy"] : [],
+      role === undefined ? [] : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
+      isScripted ? ["--reasoning-parser", "qwen3"] : [],
       ["--seed", "1", "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", String(ports.api)],
-      ["--max-model-len", "4096", "--dtype", "float32", "--enforce-eager"],
+      ["--max-model-len", isScripted ? "131072" : "4096", "--dtype", "float32", "--enforce-eager"],
       ["--block-size", String(BLOCK_SIZE), "--gpu-memory-utilization", "0.2"],
       ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
       blocks === undefined ? [] : ["--num-gpu-blocks-override", String(blocks)],
@@ -106,6 +113,8 @@ export class VllmServer {
         // A killed server leaves its sockets there. Not TMPDIR, which would hide what earlier servers have compiled.
         VLLM_RPC_BASE_PATH: folder,
         VLLM_SERVER_DEV_MODE: "1",
+        // It keeps Responses, for `previous_response_id`.
+        VLLM_ENABLE_RESPONSES_API_STORE: "1",
         VLLM_CPU_OMP_THREADS_BIND: "nobind",
         VLLM_CPU_KVCACHE_SPACE: "1",
         VLLM_NIXL_SIDE_CHANNEL_HOST: "127.0.0.1",
