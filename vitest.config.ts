@@ -1,27 +1,20 @@
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-/** Folders whose tests start no processes. They share one process, which takes longer to start than their tests. */
-const IN_PROCESS = [
-  "bench",
-  "gateway",
-  "router-wasm",
-  "runtime/generate",
-  "runtime/discovery/kubernetes",
-  "cli/options",
-].map((folder) => `${folder}/**/*.test.ts`);
+/** Tests that need a process of their own: native code, and those of processes' own state. */
+const ALONE = ["native", "scripts", "workers/llama", "cli/up"].map((folder) => `${folder}/**/*.test.ts`);
 // Slow tests, native code and other hosts have their own configurations: `npm run test:slow`, `npm run test:native`, `npm run test:hosts`.
 const exclude = ["**/node_modules/**", "**/*.{slow,fault,native}.test.ts", "runtime-tests/**"];
 
 export default defineConfig({
   test: {
-    // One more than the cores of a small machine, because files spend time waiting.
-    maxWorkers: 3,
+    // Twice the cores of a small machine, because files spend time waiting.
+    maxWorkers: 4,
     // Where scripts/nixl.mjs installs NIXL. If it has not, NIXL's tests are skipped with a message.
     env: { NIXL_PREFIX: process.env.NIXL_PREFIX ?? join(import.meta.dirname, "runtime-tests/nixl/.venv") },
     setupFiles: [
       "vitest.setup.ts",
-      "scripts/testing/folders.ts",
+      "scripts/testing/clean-up.ts",
       "scripts/testing/bounds.ts",
       "scripts/testing/join-reaper.ts",
     ],
@@ -31,9 +24,18 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "alone", include: ["**/*.test.ts"], exclude: [...exclude, ...IN_PROCESS] },
+        test: { name: "alone", include: ALONE, exclude },
       },
-      { extends: true, test: { name: "together", include: IN_PROCESS, exclude, isolate: false } },
+      // Loading a file's imports takes longer than most tests, so files share processes.
+      {
+        extends: true,
+        test: {
+          name: "together",
+          include: ["**/*.test.ts"],
+          exclude: [...exclude, ...ALONE],
+          isolate: false,
+        },
+      },
     ],
   },
 });

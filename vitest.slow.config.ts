@@ -9,7 +9,7 @@ export default defineConfig({
     ...shared,
     include: [
       "**/*.slow.test.ts",
-      "router-wasm/model.test.ts",
+      "router-wasm/{merge,model,snapshot}.test.ts",
       "gateway/routing/cache/event-batch.test.ts",
       "cli/e2e/workers/resumable.test.ts",
     ],

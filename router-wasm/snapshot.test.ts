@@ -61,7 +61,7 @@ describe("a snapshot", () => {
           expect(state(router)).toEqual(state(twin));
         },
       ),
-      { numRuns: Number(process.env.FUZZ_RUNS ?? 100) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 40) },
     );
   });
 
@@ -151,7 +151,7 @@ describe("a snapshot", () => {
         else damaged[damage.at]! ^= damage.change;
         expect(() => restoreRouter(routerModule, OPTIONS, damaged)).toThrow(/snapshot/);
       }),
-      { numRuns: 500 },
+      { numRuns: 300 },
     );
   });
 });

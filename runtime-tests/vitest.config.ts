@@ -12,6 +12,6 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/.venv/**", "**/vllm/**", "**/clients/**"],
     globalSetup: [ofProject("scripts/testing/global-setup.ts")],
-    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
+    setupFiles: ["clean-up", "join-reaper"].map((name) => ofProject(`scripts/testing/${name}.ts`)),
   },
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { testFolder } from "./access/key-file.ts";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { metric, until } from "./metrics.ts";
 import { StatorProcess } from "./stator-process.ts";
 
@@ -16,7 +16,7 @@ let workers: StatorProcess[];
 let url: string;
 
 beforeAll(async () => {
-  const common = [`--discovery=file:${await testFolder()}`, "--config=none"];
+  const common = [`--discovery=file:${temporaryFolder()}`, "--config=none"];
   gateway = new StatorProcess(["gateway", "--port=0", ...common]);
   workers = DRIFTS.map(
     ([drift]) =>

@@ -1,6 +1,7 @@
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type StatorProcess, startUp } from "./stator-process.ts";
+import { structuredOutputSuite } from "./structured-output-suite.ts";
 
 /** The official OpenAI SDK against the real model, through real processes. */
 let stator: StatorProcess;
@@ -358,3 +359,6 @@ function tokenTexts(): Promise<Map<string, number>> {
   })();
   return texts;
 }
+
+// In this file because it takes the same processes, which are slow to start.
+describe("structured output", () => structuredOutputSuite(() => url));

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
+import { afterEveryFile } from "../../scripts/testing/after-tests.ts";
 
 const main = fileURLToPath(new URL("../main.ts", import.meta.url));
 
 /** Running processes; all are stopped after the test file, whatever its tests do. */
 const running = new Set<StatorProcess>();
 
-afterAll(async () => {
+afterEveryFile(async () => {
   for (const stator of running) stator.signal("SIGKILL");
   await Promise.all(Array.from(running, (stator) => stator.ended()));
 });

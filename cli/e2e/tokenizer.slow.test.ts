@@ -2,14 +2,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { defaultModelFolder, fetchModel } from "../index.ts";
-import { testFolder } from "./access/key-file.ts";
 import { startUp } from "./stator-process.ts";
 import { smolTokenizerJson } from "./tokenizer-json.ts";
 
 test("a tokenizer.json gives the same results as the worker's own tokenizer", async () => {
   const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
-  const file = join(await testFolder(), "tokenizer.json");
+  const file = join(temporaryFolder(), "tokenizer.json");
   await writeFile(file, await smolTokenizerJson(path));
   const stator = startUp("--workers=1", `--tokenizer=${file}`);
   const openai = new OpenAI({ baseURL: `${await stator.url()}/v1`, apiKey: "none", maxRetries: 0 });

@@ -3,10 +3,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { encode } from "@msgpack/msgpack";
-import { afterEach, expect } from "vitest";
+import { expect } from "vitest";
 import { createLogger } from "#runtime";
 import { openDiscovery, ZmqKvEventPublisher } from "#runtime/node";
 import { openAtPort } from "#stand-ins";
+import { afterEveryTest } from "../../scripts/testing/after-tests.ts";
 import { stall } from "../../scripts/testing/stall.ts";
 import { createPortableEncoder } from "../adapters/portable-encoder.ts";
 import { openKvFeed, workerConnector } from "../adapters/sockets.ts";
@@ -18,7 +19,7 @@ import { createGateway, type Gateway, type GatewayOptions, type Platform } from 
 const log = createLogger({ name: "test", level: "error", write: () => {} });
 let opened: (() => unknown)[] = [];
 
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const close of opened.reverse()) await close();
   opened = [];
 });

@@ -20,6 +20,6 @@ export default defineConfig({
     fileParallelism: false,
     // Relative paths would be relative to the working directory of Vitest.
     globalSetup: ["scripts/testing/global-setup.ts", "cli/e2e/fetch-model.ts"].map(ofProject),
-    setupFiles: [ofProject("scripts/testing/join-reaper.ts")],
+    setupFiles: ["clean-up", "join-reaper"].map((name) => ofProject(`scripts/testing/${name}.ts`)),
   },
 });

@@ -4,7 +4,6 @@ import { Agent, request } from "node:https";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { testFolder } from "../../cli/e2e/access/key-file.ts";
 import { StandInProcess } from "../../cli/e2e/attach/stand-in-process.ts";
 import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import {
@@ -13,6 +12,7 @@ import {
   makeCertificate,
   replace,
 } from "../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { binaryOf } from "../hosts.ts";
 
 // The tests on Node are in cli/e2e/access; these cover the implementations on other runtimes.
@@ -29,7 +29,7 @@ let authority: Certificate;
 let stator: StatorProcess;
 
 beforeAll(async () => {
-  folder = await testFolder();
+  folder = temporaryFolder();
   [engine, authority] = await Promise.all([StandInProcess.start("vllm"), makeAuthority(folder, "authority")]);
 });
 

@@ -13,6 +13,6 @@ export default defineConfig({
     // They share two servers and two cores, and the last ones kill a server.
     fileParallelism: false,
     globalSetup: [ofProject("scripts/testing/global-setup.ts")],
-    setupFiles: ["folders", "join-reaper"].map((name) => ofProject(`scripts/testing/${name}.ts`)),
+    setupFiles: ["clean-up", "join-reaper"].map((name) => ofProject(`scripts/testing/${name}.ts`)),
   },
 });

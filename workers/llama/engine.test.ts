@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
+import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
 import { longestInput } from "./embeddings.ts";
@@ -108,10 +106,19 @@ describe("llama", () => {
   });
 });
 
-test("an embedding model says so and returns meaningful vectors", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
-  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN) });
-  try {
+describe("an embedding model", () => {
+  let engine: Engine;
+
+  beforeAll(async () => {
+    engine = await openModel({
+      modelPath: await poolingModel(temporaryFolder(), MEAN),
+      contextLength: 256,
+    });
+  });
+
+  afterAll(() => engine.close());
+
+  test("says so and returns meaningful vectors", async () => {
     expect(engine.card.apis).toEqual(["embeddings"]);
     const texts = [
       "The cat sat on the mat.",
@@ -124,29 +131,20 @@ test("an embedding model says so and returns meaningful vectors", async () => {
     expect(cosine(cat!, sitting!)).toBeGreaterThan(cosine(cat!, stocks!));
     expect(Math.hypot(...cat!)).toBeCloseTo(1, 5);
     await expect(engine.embed!(inputs, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
-  } finally {
-    await engine.close();
-    await rm(folder, { recursive: true });
-  }
-});
+  });
 
-test("an embedding model takes inputs as long as its card says", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
-  const engine = await openModel({ modelPath: await poolingModel(folder, MEAN), contextLength: 256 });
-  expect(engine.card.contextLength).toBe(256);
-  const longest = new Uint32Array(256).fill(100);
-  expect((await engine.embed!([longest], never))[0]).toHaveLength(576);
-  await engine.close();
-  await rm(folder, { recursive: true });
-  // Two places of what the model was trained with stay free.
-  expect(longestInput({ trainContextSize: 512 }, 4096)).toBe(510);
+  test("takes inputs as long as its card says", async () => {
+    expect(engine.card.contextLength).toBe(256);
+    const longest = new Uint32Array(256).fill(100);
+    expect((await engine.embed!([longest], never))[0]).toHaveLength(576);
+    // Two places of what the model was trained with stay free.
+    expect(longestInput({ trainContextSize: 512 }, 4096)).toBe(510);
+  });
 });
 
 test("a reranker is refused with a sentence", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "stator-test-"));
-  const modelPath = await poolingModel(folder, RANK);
+  const modelPath = await poolingModel(temporaryFolder(), RANK);
   await expect(openModel({ modelPath })).rejects.toThrow(/is a reranker .* Use an embedding model/);
-  await rm(folder, { recursive: true });
 });
 
 function cosine(a: Float32Array, b: Float32Array): number {

@@ -2,11 +2,12 @@ import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { until } from "../metrics.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { ask, attach, bearer, chat } from "./attached.ts";
-import { keys, testFolder } from "./key-file.ts";
+import { keys } from "./key-file.ts";
 import { rawRequest } from "./raw.ts";
 
 let engine: StandInProcess;
@@ -27,7 +28,7 @@ const start = async (...flags: string[]) => {
 
 /** Creates a key file. @returns the flag, and the keys by id */
 async function makeKeys(add: Record<string, string[]>) {
-  const file = join(await testFolder(), "keys.yaml");
+  const file = join(temporaryFolder(), "keys.yaml");
   const made: Record<string, string> = {};
   for (const [id, args] of Object.entries(add)) made[id] = await keys(file, "add", id, ...args);
   return { file, flag: `--keys=${file}`, made };

@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { type Asked, ask, attach, bearer, chat } from "./attached.ts";
-import { keys, testFolder } from "./key-file.ts";
+import { keys } from "./key-file.ts";
 
 let engine: StandInProcess;
 
@@ -16,7 +17,7 @@ const PROMPT = "a prompt for one reader";
 test.each(["text", "json"])(
   "at the level debug, no key, prompt or answer is in the log as %s, nor in an error",
   async (format) => {
-    const file = join(await testFolder(), "keys.yaml");
+    const file = join(temporaryFolder(), "keys.yaml");
     const key = await keys(file, "add", "team", "--admin");
     const flags = [
       `--keys=${file}`,

@@ -11,11 +11,11 @@ import {
   makeCertificate,
   replace,
 } from "../../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { StandInProcess } from "../attach/stand-in-process.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
 import { attach, chat } from "./attached.ts";
-import { testFolder } from "./key-file.ts";
 
 let engine: StandInProcess;
 let folder: string;
@@ -24,7 +24,7 @@ let stator: StatorProcess | undefined;
 let url: string;
 
 beforeAll(async () => {
-  folder = await testFolder();
+  folder = temporaryFolder();
   [engine, authority] = await Promise.all([StandInProcess.start("vllm"), makeAuthority(folder, "authority")]);
 });
 

@@ -4,8 +4,8 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest
 import { stringify } from "yaml";
 import { TestApiServer } from "../../../runtime/discovery/kubernetes/test-api-server.ts";
 import { makeAuthority, makeCertificate } from "../../../scripts/testing/certificates.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { ask, attach, chat } from "../access/attached.ts";
-import { testFolder } from "../access/key-file.ts";
 import { until } from "../metrics.ts";
 import { refusalOf } from "../refusal.ts";
 import type { StatorProcess } from "../stator-process.ts";
@@ -22,7 +22,7 @@ let kubeconfig: string;
 let stator: StatorProcess | undefined;
 
 beforeAll(async () => {
-  folder = await testFolder();
+  folder = temporaryFolder();
   engines = await Promise.all(
     [1, 2].map(() => StandInProcess.start("vllm", "--inter-token-ms=5", "--kv-port=0", "--replay-port=0")),
   );

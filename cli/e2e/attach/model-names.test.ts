@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { ask, attach, bearer, chat } from "../access/attached.ts";
-import { keys, testFolder } from "../access/key-file.ts";
+import { keys } from "../access/key-file.ts";
 import { metric, until } from "../metrics.ts";
 import { refusalOf } from "../refusal.ts";
 import type { StatorProcess } from "../stator-process.ts";
@@ -25,7 +26,7 @@ describe.each([
     big = await StandInProcess.start("vllm", "--model=big");
     small = await StandInProcess.start("sglang", "--model=tiny");
     mirror = await startMirror();
-    const file = join(await testFolder(), "keys.yaml");
+    const file = join(temporaryFolder(), "keys.yaml");
     key.admin = await keys(file, "add", "admin", "--admin");
     key.alias = await keys(file, "add", "of-alias", "--models=gpt-4");
     key.model = await keys(file, "add", "of-model", "--models=big");

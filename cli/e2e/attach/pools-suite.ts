@@ -7,6 +7,8 @@ export function poolsSuite(kind: string): Pools {
   const pools = new Pools(kind);
 
   test("answers equal those of one engine, and every prompt is handed over once", async () => {
+    // The table of engines shows their roles.
+    for (const role of ["(prefill)", "(decode)"]) expect(pools.stator.stdout).toContain(role);
     await pools.runAll();
     await pools.expectSettled();
     expect(await pools.kv()).toMatchObject({ read: 32, expired: 0 });
@@ -17,11 +19,6 @@ export function poolsSuite(kind: string): Pools {
     expect(pools.decode.map(({ name }) => name)).toContain(headers.get("x-stator-worker"));
     // A prefill engine may end its own answer after the decode engine.
     await expect.poll(() => metric(pools.url, "stator_remote_prefill_seconds_count")).toBe(33);
-  });
-
-  test("the table of engines shows their roles", () => {
-    expect(pools.stator.stdout).toContain("(prefill)");
-    expect(pools.stator.stdout).toContain("(decode)");
   });
 
   test("a client's own parameters for transfers reach no engine", async () => {

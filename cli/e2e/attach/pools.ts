@@ -52,8 +52,11 @@ export class Pools {
       this.prefill = await Promise.all([start("prefill"), start("prefill")]);
       this.decode = await Promise.all([start("decode"), start("decode")]);
       const direct = await StandInProcess.start(kind);
-      for (const question of questions)
-        this.#truth.set(question, (await streamChat(clientOf(direct.url), question, TOKENS)).text);
+      await Promise.all(
+        questions.map(async (question) =>
+          this.#truth.set(question, (await streamChat(clientOf(direct.url), question, TOKENS)).text),
+        ),
+      );
       await direct.kill();
     });
     beforeEach(async () => {

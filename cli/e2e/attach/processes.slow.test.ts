@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Faults } from "#stand-ins";
 import { stall } from "../../../scripts/testing/stall.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { isAlive } from "../../is-alive.ts";
 import { ask, attach, bearer, chat } from "../access/attached.ts";
-import { keys, testFolder } from "../access/key-file.ts";
+import { keys } from "../access/key-file.ts";
 import { metric, until } from "../metrics.ts";
 import type { StatorProcess } from "../stator-process.ts";
 import { StandInProcess } from "./stand-in-process.ts";
@@ -22,7 +23,7 @@ let key: string;
 let limited: string;
 
 beforeAll(async () => {
-  const file = join(await testFolder(), "keys.yaml");
+  const file = join(temporaryFolder(), "keys.yaml");
   key = await keys(file, "add", "all", "--admin");
   limited = await keys(file, "add", "some", "--requests-per-minute=3");
   engines = await Promise.all(

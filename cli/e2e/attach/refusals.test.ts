@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { testFolder } from "../access/key-file.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { refusalOf } from "../refusal.ts";
 
 const ENGINE = "http://127.0.0.1:1";
@@ -36,7 +36,7 @@ test.each([
   [`engines: [${ENGINE}, { api-key: SECRET }]`, "engines[1].url is not right"],
   ["engines: &a [*a]", "it has a circular reference"],
 ])("the file %j is refused, and no secret is repeated", async (yaml, message) => {
-  const file = join(await testFolder(), "stator.yaml");
+  const file = join(temporaryFolder(), "stator.yaml");
   await writeFile(file, yaml);
   const { code, stderr } = await refusalOf("attach", `--config=${file}`);
   expect(code).toBe(2);

@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { afterAll } from "vitest";
 import type { Faults } from "#stand-ins";
+import { afterEveryFile } from "../../../scripts/testing/after-tests.ts";
 
 const main = fileURLToPath(new URL("../../../stand-ins/main.ts", import.meta.url));
 
 const running = new Set<ChildProcess>();
 
-afterAll(async () => {
+afterEveryFile(async () => {
   await Promise.all(
     Array.from(running, async (child) => {
       child.kill("SIGKILL");

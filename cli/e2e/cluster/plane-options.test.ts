@@ -24,15 +24,15 @@ test.each([
   [["--events=nats://host/a/b"], /--events: .*'a\/b' is not valid/],
   [["--events=nats://host?colour=red"], /--events: .*there is no option 'colour'/],
 ])("stator worker with %j is refused with what is wrong", async (flags, message) => {
-  const worker = new StatorProcess([
+  const { code, stderr } = await refusalOf(
     "worker",
     "echo",
     "--config=none",
     `--discovery=file:${folder}/d`,
     ...flags,
-  ]);
-  expect(await worker.ended()).toBe(2);
-  expect(worker.stderr).toMatch(message);
+  );
+  expect(code).toBe(2);
+  expect(stderr).toMatch(message);
 });
 
 test.each([
@@ -86,15 +86,15 @@ test.each([
 });
 
 test.each(["/nowhere.pem", import.meta.filename])("stator gateway refuses --worker-ca=%s", async (ca) => {
-  const gateway = new StatorProcess([
+  const { code, stderr } = await refusalOf(
     "gateway",
     "--port=0",
     "--config=none",
     `--discovery=file:${folder}/d`,
     `--worker-ca=${ca}`,
-  ]);
-  expect(await gateway.ended()).toBe(2);
-  expect(gateway.stderr).toMatch(/cannot be read \(ENOENT\)|is not a PEM file/);
+  );
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/cannot be read \(ENOENT\)|is not a PEM file/);
 });
 
 test("a worker's metrics can be read at the address of --ops-host", async () => {

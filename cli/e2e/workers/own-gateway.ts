@@ -1,11 +1,11 @@
 /** A gateway with workers in this process, for tests of misbehaving engines. */
-import { afterAll } from "vitest";
 import { createLogger, type Discovery, randomId } from "#runtime";
 import { openDiscovery } from "#runtime/node";
 import { defineWorker, type Engine, startWorker } from "#workers";
 import type { ListeningOptions } from "../../../gateway/adapters/listening.ts";
 import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";
 import { routerModule } from "../../../gateway/routing/test-model.ts";
+import { afterEveryFile } from "../../../scripts/testing/after-tests.ts";
 
 export interface OwnGateway {
   readonly url: string;
@@ -25,7 +25,7 @@ export interface OwnGateway {
 
 const closing: (() => Promise<void>)[] = [];
 
-afterAll(async () => {
+afterEveryFile(async () => {
   for (const close of closing.splice(0)) await close();
 });
 

@@ -109,13 +109,15 @@ const batchOf = (hashedWeight: number) => {
 };
 const batch = batchOf(0);
 
+const RUNS = Number(process.env.FUZZ_RUNS ?? 150);
+
 describe("a batch of KV events that the core reads", () => {
   test("has the same effect as its events one by one", () => {
     fc.assert(
       fc.property(fc.array(batch, { maxLength: 2 }), batch, (before, payload) => {
         expect(compare(payload, before, BLOCK_SIZE)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: RUNS },
     );
   });
 
@@ -125,7 +127,7 @@ describe("a batch of KV events that the core reads", () => {
       fc.property(fc.array(batch, { maxLength: 2 }), batch, (before, payload) => {
         expect(compare(payload, before, BLOCK_SIZE, KEY)).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: RUNS },
     );
   });
 
@@ -274,7 +276,7 @@ describe("a batch of KV events that the core reads", () => {
           throw error;
         }
       }),
-      { numRuns: Number(process.env.FUZZ_RUNS ?? 400) },
+      { numRuns: RUNS },
     );
     expect(taken).toBeGreaterThan(0);
   });

@@ -1,22 +1,9 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import OpenAI from "openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type StatorProcess, startUp } from "./stator-process.ts";
+import { beforeAll, describe, expect, test } from "vitest";
 
-/** Structured output with the official OpenAI SDK and the real model, through real processes. */
-let stator: StatorProcess;
 let openai: OpenAI;
 let url: string;
-
-beforeAll(async () => {
-  stator = startUp();
-  url = await stator.url();
-  openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
-});
-
-afterAll(async () => {
-  expect(await stator.stop()).toBe(0);
-});
 
 const model = "SmolLM2-135M-Instruct";
 const messages: OpenAI.ChatCompletionMessageParam[] = [
@@ -51,7 +38,13 @@ const complete = async (fields: object): Promise<string> => {
   return body.choices?.[0].text ?? JSON.stringify(body);
 };
 
-describe("structured output", () => {
+/** Structured output with the official OpenAI SDK and the real model. @param started returns the gateway's URL */
+export function structuredOutputSuite(started: () => string): void {
+  beforeAll(() => {
+    url = started();
+    openai = new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
+  });
+
   test("satisfies a schema, whatever the seed, streamed or not", async () => {
     const format = {
       type: "json_schema" as const,
@@ -237,4 +230,4 @@ describe("structured output", () => {
     expect(body.error.message).toContain("left recursion");
     expect(await complete({ guided_choice: ["still here"] })).toBe("still here");
   });
-});
+}
