@@ -200,11 +200,14 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       await other.put("taken", "rival", rival);
       await writer.delete("deleted");
       const log = await watchLog(reader, "");
-      for (let count = 0; count < 2; count++) {
+      // It may be back before its end is seen.
+      const eraseUntilBack = async (key: string, value: string | number) => {
         const changes = log.events.length;
-        await backend.erase("lost");
-        await log.until((entries) => log.events.length > changes && entries.get("lost") === 1);
-      }
+        await backend.erase!(key);
+        await log.until((entries) => log.events.length > changes && entries.get(key) === value);
+      };
+      await eraseUntilBack("lost", 1);
+      await eraseUntilBack("lost", 1);
       expect(log.entries).toEqual(
         new Map<string, unknown>([
           ["lost", 1],
@@ -213,9 +216,7 @@ export function discoverySuite(name: string, newBackend: () => Backend): void {
       );
       await lease.revoke();
       await log.until((entries) => !entries.has("lost"));
-      await backend.erase("taken");
-      await log.until((entries) => !entries.has("taken"));
-      await log.until((entries) => entries.get("taken") === "rival");
+      await eraseUntilBack("taken", "rival");
       // Longer than the interval of renewals.
       await new Promise((resolve) => setTimeout(resolve, 600));
       expect([...log.entries]).toEqual([["taken", "rival"]]);

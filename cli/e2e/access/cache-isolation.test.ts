@@ -2,10 +2,11 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type StandIn, startLlamaCpp, startSglang, startTensorrtLlm, startVllm } from "#stand-ins";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess, startUp } from "../stator-process.ts";
 import { ask, attach, bearer } from "./attached.ts";
-import { keys, testFolder } from "./key-file.ts";
+import { keys } from "./key-file.ts";
 
 /** Tokens of a mock worker's block; its tokens are bytes. */
 const BLOCK = 64;
@@ -19,7 +20,7 @@ let ben: string;
 let cat: string;
 
 beforeAll(async () => {
-  folder = await testFolder();
+  folder = temporaryFolder();
   file = join(folder, "keys.yaml");
   await writeFile(join(folder, "policy.txt"), `${POLICY}\n`);
   ann = await keys(file, "add", "ann", "--group=red");
