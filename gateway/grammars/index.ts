@@ -9,6 +9,7 @@ import { Compiler } from "./schema/compiler.ts";
 import { locate, unsupported } from "./schema/located.ts";
 
 export { type CallsOptions, callsGrammar, type ToolSchema, taggedCallsGrammar } from "./calls.ts";
+export { type ReasoningTexts, reasoningGrammar } from "./reasoning.ts";
 
 /**
  * The grammar of the JSON values that satisfy a JSON schema, in GBNF, the notation of llama.cpp. Every sentence of the

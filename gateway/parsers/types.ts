@@ -74,6 +74,8 @@ export interface ReasoningFormat {
   /** For `--reasoning-parser`. */
   readonly name: string;
   matches(hints: FormatHints): boolean;
+  /** The text with which a model begins its reasoning itself; undefined if there are several, or none. */
+  readonly begin?: string | undefined;
   /** The text that ends reasoning. */
   readonly end: string;
   /** See `ToolFormat.controls`. */

@@ -1,5 +1,11 @@
 import type { Grammar } from "#runtime";
-import { type CallsOptions, callsGrammar, taggedCallsGrammar } from "../../grammars/index.ts";
+import {
+  type CallsOptions,
+  callsGrammar,
+  type ReasoningTexts,
+  reasoningGrammar,
+  taggedCallsGrammar,
+} from "../../grammars/index.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { hermes } from "../../parsers/tools/hermes.ts";
@@ -25,19 +31,19 @@ export interface ChatGrammar {
 
 /**
  * The grammar of a chat's answer: for calls that are demanded or strict, and for structured output.
- * @param after the end of the reasoning within which the answer begins
+ * @param before the end of the reasoning within which the answer begins, or the reasoning with which it may begin
  * @throws ApiError 400 if the model or a grammar cannot keep to what is demanded
  */
 export function chatGrammar(
   model: WorkerSide,
   calls: AllowedCalls,
   structured: StructuredFields,
-  after: readonly string[],
+  before: string | ReasoningTexts | undefined,
 ): ChatGrammar {
   const { toolFormat } = model;
   const demand = demandOf(structured);
   if (calls.tools.size === 0 || (!calls.isRequired && demand === undefined && !isStrict(model, calls)))
-    return { grammar: grammarOf(structured, model, after), toolFormat };
+    return { grammar: withReasoning(grammarOf(structured, model), before), toolFormat };
   const parallel = !calls.isSingle;
   const tools = [...calls.tools.values()];
   if (!calls.isRequired && demand === undefined) {
@@ -53,7 +59,17 @@ export function chatGrammar(
   const answer = calls.isRequired || demand === undefined ? undefined : answerOf(demand);
   const key = JSON.stringify(["calls", tools, parallel, answer]);
   const gbnf = kept(key, () => callsGrammar(tools, { parallel, answer }));
-  return { grammar: { gbnf, after: [...after] }, toolFormat: json };
+  return { grammar: withReasoning({ gbnf, after: [] }, before), toolFormat: json };
+}
+
+/** The grammar of the answer with what may be, or is, before it. */
+function withReasoning(
+  grammar: Grammar | undefined,
+  before: string | ReasoningTexts | undefined,
+): Grammar | undefined {
+  if (grammar === undefined || before === undefined) return grammar;
+  if (typeof before === "string") return { ...grammar, after: [before] };
+  return { ...grammar, gbnf: reasoningGrammar(grammar.gbnf, before) };
 }
 
 /** Whether calls that the model may choose to make must match their schemas, and can be made to. */

@@ -1,6 +1,7 @@
 import type { Grammar } from "#runtime";
+import type { ReasoningTexts } from "../../grammars/index.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { Tools } from "../../parsers/types.ts";
+import type { ReasoningFormat, Tools } from "../../parsers/types.ts";
 import { textOf } from "../../prompts/content.ts";
 import type { Conversation, Message } from "../../prompts/conversation.ts";
 import { answerTokens, refuseOverlongConversation, refuseOverlongText } from "../../prompts/limits.ts";
@@ -92,9 +93,18 @@ function formOf(
   const { reasoningFormat: reasoning } = model;
   const { tools, isSingle } = allowed;
   const isInside = reasoning?.beginsInside(prompt) === true;
-  const after = isInside && reasoning !== undefined ? [reasoning.end] : [];
-  const { grammar, toolFormat } = chatGrammar(model, allowed, structured, after);
+  const before = isInside ? reasoning?.end : optionalReasoning(reasoning, prompt);
+  const { grammar, toolFormat } = chatGrammar(model, allowed, structured, before);
   const calls = toolFormat && tools.size > 0 ? { format: toolFormat, tools } : undefined;
   if (calls === undefined && reasoning === undefined) return { reading: undefined, grammar };
   return { reading: { formats: { calls, reasoning }, isInside, isSingleCall: isSingle }, grammar };
+}
+
+/** The reasoning with which the answer may begin; undefined if the prompt says that there is none. */
+function optionalReasoning(
+  reasoning: ReasoningFormat | undefined,
+  prompt: string,
+): ReasoningTexts | undefined {
+  if (reasoning?.begin === undefined || prompt.trimEnd().endsWith(reasoning.end)) return undefined;
+  return { begin: reasoning.begin, end: reasoning.end };
 }

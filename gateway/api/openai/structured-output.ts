@@ -17,19 +17,14 @@ export type StructuredFields = Pick<
 
 /**
  * The grammar to which an answer must keep.
- * @param after texts one of which precedes what must keep to it, such as the end of the model's reasoning
  * @returns undefined if the answer is free
  * @throws ApiError 400 if there are several, or the model or a grammar cannot keep to it
  */
-export function grammarOf(
-  body: StructuredFields,
-  model: WorkerSide,
-  after: readonly string[] = [],
-): Grammar | undefined {
+export function grammarOf(body: StructuredFields, model: WorkerSide): Grammar | undefined {
   const demand = demandOf(body);
   if (demand === undefined) return undefined;
   requireGrammars(model, demand.param.split(".")[0]!);
-  return { gbnf: kept(JSON.stringify(demand), () => makeGrammar(demand)), after: [...after] };
+  return { gbnf: kept(JSON.stringify(demand), () => makeGrammar(demand)), after: [] };
 }
 
 /** What a request demands of its answer. @throws ApiError 400 if it is several things */

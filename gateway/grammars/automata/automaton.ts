@@ -1,4 +1,11 @@
-import { ANY, difference as charactersWithout, intersection, type Ranges, union } from "./ranges.ts";
+import {
+  ANY,
+  charactersOf,
+  difference as charactersWithout,
+  intersection,
+  type Ranges,
+  union,
+} from "./ranges.ts";
 
 /** A deterministic finite automaton over characters. It starts in state 0; a character without an edge is rejected. */
 export type Automaton = readonly State[];
@@ -130,6 +137,29 @@ export const oneOf = (texts: readonly string[]): Automaton =>
     },
     (rests) => JSON.stringify(rests),
   );
+
+/** Accepts the texts that end with this one, and have it nowhere before. */
+export function upTo(end: string): Automaton {
+  const characters = Array.from(end);
+  const known = [...new Set(characters)];
+  /** How much of the end a text ends with, if it is `read` and then `character`. */
+  const after = (read: number, character: string): number => {
+    const text = [...characters.slice(0, read), character].join("");
+    for (let length = read + 1; length > 0; length--)
+      if (text.endsWith(characters.slice(0, length).join(""))) return length;
+    return 0;
+  };
+  return explore<number>(
+    0,
+    (read) => {
+      if (read === characters.length) return { accepts: true, edges: [] };
+      const others = { on: charactersWithout(ANY, charactersOf(known.join(""))), to: 0 };
+      const edges = known.map((each) => ({ on: charactersOf(each), to: after(read, each) }));
+      return { accepts: false, edges: [...edges, others] };
+    },
+    String,
+  );
+}
 
 export const acceptsNothing = (automaton: Automaton): boolean => !automaton.some((state) => state.accepts);
 

@@ -23,6 +23,7 @@ export function tagFormat(options: TagOptions): ReasoningFormat {
   return {
     name,
     matches: (hints) => options.matches(hints),
+    begin: begins.length === 1 ? begins[0] : undefined,
     end: ends[0],
     controls: options.controls ?? [...begins, ...ends],
     beginsInside(prompt) {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type GenerateRequest } from "#runtime";
-import { regexGrammar, schemaGrammar } from "../../../gateway/grammars/index.ts";
+import { reasoningGrammar, regexGrammar, schemaGrammar } from "../../../gateway/grammars/index.ts";
 import { bothOf } from "../../../gateway/grammars/test-oracle.ts";
 import { collect, requestFor, tokensOf } from "../../engine.suite.ts";
 import type { Delta, Engine } from "../../engine.ts";
@@ -119,6 +119,20 @@ describe("grammars in llama.cpp", () => {
       ),
     );
     expect(tokensOf(deltas)).toEqual(whole.slice(1));
+  });
+
+  test("lets the model reason first, and holds for the answer after it", async () => {
+    const gbnf = reasoningGrammar(schemaGrammar(PERSON, "s"), { begin: "<think>", end: "</think>" });
+    for (const reasoning of ["", "<think>A person, {", "<think>A person.</think>\n"]) {
+      const begun = [...(await engine.tokenize!(reasoning))];
+      // Without an end of its reasoning, it is ended for the model.
+      const ended = reasoning.endsWith("{") ? [...(await engine.tokenize!("}</think>"))] : [];
+      const answered = begun.length + ended.length;
+      const tokens = Uint32Array.from([...chat, ...begun, ...ended]);
+      const deltas = await generate(gbnf, { tokens, ...(answered > 0 && { answered }) });
+      expect(JSON.parse(textOf(tokensOf(deltas)))).toMatchObject({ name: expect.any(String) });
+      expect(finishOf(deltas)).toBe("stop");
+    }
   });
 
   test("applies only after a text, also when that is in the answer already", async () => {
