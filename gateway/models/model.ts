@@ -194,6 +194,11 @@ export class ModelSide<Worker extends Member> {
     return [...this.#model.members].filter((member): member is Worker => member.kind === this.kind);
   }
 
+  /** Members of this kind that do not have the LoRA adapter. */
+  withoutAdapter(name: string): Worker[] {
+    return this.members().filter(({ adapters }) => !adapters.includes(name));
+  }
+
   /** Members of the other kind. */
   others(): readonly Member[] {
     if (!this.#model.has(this.kind === "engine" ? "worker" : "engine")) return NONE;
