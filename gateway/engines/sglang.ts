@@ -23,6 +23,11 @@ export const sglang: EngineAdapter = {
   kind: "sglang",
   cachedTokensFlag: "--enable-cache-report",
   disaggregation: sglangDisaggregation,
+  lora: {
+    load: "/load_lora_adapter",
+    unload: "/unload_lora_adapter",
+    advice: "Start SGLang with --enable-lora, --max-lora-rank and --lora-target-modules.",
+  },
 
   structuredOutput: (constraint, { isChat }) => {
     switch (constraint.kind) {
