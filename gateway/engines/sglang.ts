@@ -28,6 +28,7 @@ export const sglang: EngineAdapter = {
     unload: "/unload_lora_adapter",
     advice: "Start SGLang with --enable-lora, --max-lora-rank and --lora-target-modules.",
   },
+  loraFields: (name) => ({ lora_path: name }),
 
   structuredOutput: (constraint, { isChat }) => {
     switch (constraint.kind) {

@@ -126,6 +126,8 @@ export interface EngineAdapter {
   readonly disaggregation?: Disaggregation;
   /** How it loads LoRA adapters while it runs; undefined if it cannot. */
   readonly lora?: LoraPaths;
+  /** The fields that make a request use a LoRA adapter, for engines that do not take its name for a model's. */
+  loraFields?(name: string): Readonly<Record<string, unknown>>;
   /**
    * The fields that tell the engine what an answer must be; undefined if the client's fields stay as they are.
    * @param request.version as the engine reports it

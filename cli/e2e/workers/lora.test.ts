@@ -18,9 +18,9 @@ const PROMPT = `${"A prompt of several blocks. ".repeat(12)}Hm.`;
 const EXPLAIN = { headers: { "x-stator-explain": "true" } };
 
 /** One answer, and what its headers and usage say. */
-async function complete(client: OpenAI, model: string, prompt = PROMPT) {
+async function complete(client: OpenAI, model: string, prompt = PROMPT, more: object = {}) {
   const { data, response } = await client.completions
-    .create({ model, prompt, max_tokens: 20 }, EXPLAIN)
+    .create({ model, prompt, max_tokens: 20, ...more }, EXPLAIN)
     .withResponse();
   return {
     model: data.model,
@@ -89,8 +89,8 @@ test("requests for an adapter find its own cache, not the model's", async () => 
   const engines = { one: await mocker(["sql"]), two: await mocker(["sql"]) };
   const gateway = await startOwnGateway(engines, { health: { slowStartMs: 0 } });
   const client = clientOf(gateway);
-  const known = (model: string) =>
-    expect.poll(async () => (await complete(client, model)).overlap).toBeGreaterThan(0);
+  const known = (model: string, more: object = {}) =>
+    expect.poll(async () => (await complete(client, model, PROMPT, more)).overlap).toBeGreaterThan(0);
   expect((await complete(client, "mocker")).cached).toBe(0);
   await known("mocker");
   const first = await complete(client, "sql");
@@ -100,6 +100,12 @@ test("requests for an adapter find its own cache, not the model's", async () => 
   expect(second.worker).toBe(first.worker);
   expect(second.cached).toBe(second.overlap * 16);
   expect(second.text).toBe(first.text);
+  // Tenants have caches of their own there too.
+  const salted = { cache_salt: "tenant" };
+  expect(await complete(client, "sql", PROMPT, salted)).toMatchObject({ cached: 0, overlap: 0 });
+  await known("sql", salted);
+  const third = await complete(client, "sql", PROMPT, salted);
+  expect(third.cached).toBe(third.overlap * 16);
 });
 
 test("an answer whose worker is lost goes on with the same adapter", async () => {
