@@ -60,7 +60,7 @@ export abstract class Model {
   /** @param mayReturn whether it may come back, so that requests that name it are retryable for a while */
   leave(member: Member, mayReturn: boolean): void {
     if (this.#members.delete(member)) this.#counts[member.kind]--;
-    if (mayReturn) this.left.add(member.instance, performance.now());
+    if (mayReturn) this.left.add(member.instance, performance.now(), member.adapters);
   }
 
   /** The member's readiness may have changed. */

@@ -102,7 +102,10 @@ export class Models<Found extends Model = LocalModel> {
       if (model.hasAlias(known)) return { model, adapter: undefined, rename };
       if (model.hasAdapter(known)) return { model, adapter: known, rename };
     }
-    return undefined;
+    // One whose last worker has just left may be back soon.
+    const now = performance.now();
+    const before = [...this.#models.values()].find(({ left }) => left.hadAdapter(known, now));
+    return before && { model: before, adapter: known, rename };
   }
 
   /**

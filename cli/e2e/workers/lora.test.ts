@@ -134,6 +134,19 @@ test("an answer whose worker is lost goes on with the same adapter", async () =>
   expect(names.sort()).toEqual(["one", "two"]);
 });
 
+test("an adapter whose only worker has just left may be back soon", async () => {
+  const engines = { plain: await mocker([]), able: await mocker(["sql"]) };
+  const gateway = await startOwnGateway(engines, { health: { slowStartMs: 0 } });
+  const client = clientOf(gateway);
+  expect((await complete(client, "sql")).worker).toBe("able");
+  await gateway.kill("able");
+  await expect(complete(client, "sql")).rejects.toMatchObject({ status: 503, code: "no_worker_ready" });
+  expect((await client.models.list()).data.map(({ id }) => id)).toEqual(["mocker"]);
+  await expect(client.models.retrieve("sql")).rejects.toMatchObject({ status: 404 });
+  expect((await complete(client, "mocker")).worker).toBe("plain");
+  await expect(complete(client, "none")).rejects.toMatchObject({ status: 404 });
+});
+
 test("only prefill workers with the adapter compute prompts for it", async () => {
   const engines = { bare: await mocker([]), able: await mocker(["sql"]), decode: await mocker(["sql"]) };
   const roles = { bare: { role: "prefill" }, able: { role: "prefill" }, decode: { role: "decode" } } as const;

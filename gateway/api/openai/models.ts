@@ -34,7 +34,9 @@ export function retrieveModel(
 ): Response {
   requireModel(context.get("key"), models, id);
   const listed = models.listed(id);
-  const model = models.find(id)?.adapter === undefined ? modelObject(listed) : adapterObject(listed, id);
+  const adapter = models.find(id)?.adapter;
+  if (adapter !== undefined && !listed.adapters.includes(adapter)) models.refuse(id);
+  const model = adapter === undefined ? modelObject(listed) : adapterObject(listed, adapter);
   return context.json(isAnthropic(context) ? anthropicModel(model) : model);
 }
 
