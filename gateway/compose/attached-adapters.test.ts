@@ -21,7 +21,7 @@ describe("a LoRA adapter of attached engines", () => {
   test("is loaded by all engines of the model, known at once, and unloaded again", async () => {
     const engines = await start(2);
     const gateway = await attach(engines, RARELY);
-    const loaded = await ask(gateway, LOAD, { ...sql, model: "tiny" });
+    const loaded = await ask(gateway, LOAD, { ...sql, model: "tiny", load_inplace: null });
     expect(loaded).toMatchObject({ status: 200, text: "Success: LoRA adapter 'sql' added successfully." });
     expect(adaptersOf(engines)).toEqual([["sql"], ["sql"]]);
     expect(await models(gateway)).toEqual(["sql", "tiny"]);
@@ -127,6 +127,18 @@ describe("adapters that all engines are to have", () => {
     const checks = engine.count("/metrics");
     await expect.poll(() => engine.count("/metrics")).toBeGreaterThan(checks + 5);
     expect(engine.adapters).toEqual([]);
+  });
+
+  test("may have been loaded meanwhile by another gateway", async () => {
+    const [engine] = (await start(1)) as [FaultyEngine];
+    engine.loraRefusal = [400, { error: { message: "It has already been loaded." } }];
+    engine.onLora = () => {
+      engine.adapters = ["sql"];
+    };
+    const lines: string[] = [];
+    const gateway = await attach([engine], { loras, ...log(lines) });
+    await has(gateway);
+    expect(lines.filter((line) => line.includes("cannot load a LoRA adapter"))).toEqual([]);
   });
 
   test("are not loaded by an engine that has them, and a refusal is logged", async () => {

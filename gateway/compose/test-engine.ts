@@ -112,6 +112,7 @@ export class FaultyEngine {
   /** Whether it loads adapters while it runs; and what it answers in place of doing so. */
   hasLoraUpdates = true;
   loraRefusal: readonly [status: number, body: object] | undefined;
+  onLora: () => void = () => {};
   startedAt = 1_000;
   /** Tokens per KV block in its metrics. */
   blockSize = 16;
@@ -216,6 +217,7 @@ export class FaultyEngine {
     }
     if (this.kind === "openai") return [404, {}];
     if (path.endsWith("load_lora_adapter")) {
+      this.onLora();
       if (!this.hasLoraUpdates) return [404, { detail: "Not Found" }];
       if (this.loraRefusal !== undefined) return [...this.loraRefusal];
     }

@@ -36,6 +36,9 @@ export class WantedAdapters {
         await changeAdapters(engine, "load", { lora_name: name, lora_path: path });
         this.#log.info("LoRA adapter loaded", { engine: engine.name, adapter: name });
       } catch (error) {
+        // Another gateway may have been faster.
+        await engine.refreshModels().catch(() => {});
+        if (member.adapters.includes(name)) continue;
         const { status, message: reason } = toApiError(error);
         this.#log.warn("cannot load a LoRA adapter into an engine", {
           engine: engine.name,

@@ -4,6 +4,7 @@ import {
   loadLoraEndpoint,
   unloadLoraEndpoint,
 } from "#runtime";
+import { given } from "../../../kernel/json.ts";
 import { changeAdapters } from "../../../models/lora/engine-adapters.ts";
 import type { EngineConnection } from "../../../models/members/engine-connection.ts";
 import type { Member } from "../../../models/members/member.ts";
@@ -74,6 +75,12 @@ const workerHolder = (worker: WorkerConnection): Holder => ({
 const engineHolder = (engine: EngineConnection, member: Member): Holder => ({
   name: engine.name,
   has: (adapter) => member.adapters.includes(adapter),
-  load: ({ model: _, base_model_name: __, ...body }) => changeAdapters(engine, "load", body),
-  unload: ({ model: _, base_model_name: __, ...body }) => changeAdapters(engine, "unload", body),
+  load: (body) => changeAdapters(engine, "load", forEngine(body)),
+  unload: (body) => changeAdapters(engine, "unload", forEngine(body)),
+});
+
+/** Without what only the gateway reads, and without fields that are null, which vLLM refuses. */
+const forEngine = ({ lora_name, model: _, base_model_name: __, ...more }: UnloadRequest) => ({
+  lora_name,
+  ...given(more),
 });
