@@ -36,18 +36,26 @@ export class WantedAdapters {
         await changeAdapters(engine, "load", { lora_name: name, lora_path: path });
         this.#log.info("LoRA adapter loaded", { engine: engine.name, adapter: name });
       } catch (error) {
-        // Another gateway may have been faster.
-        await engine.refreshModels().catch(() => {});
-        if (member.adapters.includes(name)) continue;
-        const { status, message: reason } = toApiError(error);
-        this.#log.warn("cannot load a LoRA adapter into an engine", {
-          engine: engine.name,
-          adapter: name,
-          reason,
-        });
-        // One that cannot be reached, unlike one that refuses, is asked again once it is back.
-        if (status >= 500) this.#done.delete(member);
+        await this.#onRefused(engine, member, name, error);
       }
     }
+  }
+
+  async #onRefused(
+    engine: EngineConnection,
+    member: AttachedMember,
+    adapter: string,
+    error: unknown,
+  ): Promise<void> {
+    const { status, message: reason } = toApiError(error);
+    // Another gateway may have been faster.
+    const answers = await engine.refreshModels().then(
+      () => true,
+      () => false,
+    );
+    if (member.adapters.includes(adapter)) return;
+    this.#log.warn("cannot load a LoRA adapter into an engine", { engine: engine.name, adapter, reason });
+    // One that cannot be reached, unlike one that refuses, is asked again once it is back.
+    if (status >= 500 || !answers) this.#done.delete(member);
   }
 }
