@@ -135,7 +135,10 @@ describe("adapters that all engines are to have", () => {
     engine.onLora = () => {
       engine.adapters = ["sql"];
     };
-    const gateway = await attach([engine], { loras, ...RARELY });
+    const gateway = await attach([engine], {
+      loras,
+      health: { intervalMs: 20, modelsMs: 50, slowStartMs: 0 },
+    });
     await has(gateway);
     expect(engine.count(LOAD)).toBe(1);
   });
