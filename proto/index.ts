@@ -9,6 +9,7 @@ export * from "./gen/stator/v1/embed_pb.ts";
 export * from "./gen/stator/v1/generate_pb.ts";
 export * from "./gen/stator/v1/kv_events_pb.ts";
 export * from "./gen/stator/v1/load_pb.ts";
+export * from "./gen/stator/v1/lora_pb.ts";
 export * from "./gen/stator/v1/role_pb.ts";
 export * from "./gen/stator/v1/service_pb.ts";
 export * from "./gen/stator/v1/tokenize_pb.ts";

@@ -37,6 +37,13 @@ import {
   encodeEventsHello,
   encodeRequest,
 } from "../runtime/kv-events/wire.ts";
+import {
+  decodeLoadLoraRequest,
+  decodeUnloadLoraRequest,
+  encodeLoadLoraRequest,
+  encodeUnloadLoraRequest,
+  type LoraSource,
+} from "../runtime/lora.ts";
 import { type Instance, instanceSchema, instanceValue } from "../runtime/model-card.ts";
 import * as plane from "../runtime/request-plane/handshake.ts";
 import { decodeRoleRequest, encodeRoleRequest, type WorkerRole } from "../runtime/role.ts";
@@ -389,6 +396,24 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     write: instanceValue,
     read: (value) => instanceSchema.parse(value),
     value: { ...instance, kvEventsSubject: "stator.kv_events.fedcba9876543210" },
+    least: instance,
+  }),
+  LoadLoraAdapterRequest: message<LoraSource>({
+    write: encodeLoadLoraRequest,
+    read: decodeLoadLoraRequest,
+    value: { name: "sql", path: "/adapters/sql.gguf", inPlace: true },
+    least: { name: "sql", path: "/adapters/sql.gguf", inPlace: false },
+  }),
+  UnloadLoraAdapterRequest: message<string>({
+    write: encodeUnloadLoraRequest,
+    read: decodeUnloadLoraRequest,
+    value: "sql",
+    least: "sql",
+  }),
+  "Instance with loraAdapters": message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: { ...instance, card: { ...instance.card, loraAdapters: ["sql", "poems"] } },
     least: instance,
   }),
   "Instance with kvFormat": message<Instance>({

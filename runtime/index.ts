@@ -17,6 +17,15 @@ export {
   type LogLevel,
   logLevels,
 } from "./log.ts";
+export {
+  decodeLoadLoraRequest,
+  decodeUnloadLoraRequest,
+  encodeLoadLoraRequest,
+  encodeUnloadLoraRequest,
+  type LoraSource,
+  loadLoraEndpoint,
+  unloadLoraEndpoint,
+} from "./lora.ts";
 export { messageOf } from "./message-of.ts";
 export {
   type Counter,

@@ -74,6 +74,8 @@ export const modelCardSchema = z.object({
   /** How the model writes tool calls and marks reasoning; absent: the gateway tells by its template and name. */
   toolParser: z.string().min(1).optional(),
   reasoningParser: z.string().min(1).optional(),
+  /** The LoRA adapters that the worker has now, by the names that requests give; absent: none. */
+  loraAdapters: z.array(z.string().min(1)).optional(),
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
@@ -119,6 +121,7 @@ const withDefaults = ({
   features,
   engine,
   created,
+  loraAdapters,
   ...card
 }: messages.ModelCard) => ({
   ...card,
@@ -128,13 +131,19 @@ const withDefaults = ({
   features: features ?? create(messages.FeaturesSchema),
   engine: engine ?? create(messages.EngineSchema),
   created: Number(created),
+  loraAdapters: loraAdapters.length === 0 ? undefined : loraAdapters,
 });
 
 /** A worker as a value for discovery. */
 export function instanceValue({ card, ...instance }: Instance): JsonObject {
   const message = create(messages.InstanceSchema, {
     ...instance,
-    card: { ...card, tags: card.tags ?? [], created: BigInt(card.created) },
+    card: {
+      ...card,
+      tags: card.tags ?? [],
+      loraAdapters: card.loraAdapters ?? [],
+      created: BigInt(card.created),
+    },
   });
   return toJson(messages.InstanceSchema, message, { alwaysEmitImplicit: true }) as JsonObject;
 }

@@ -17,6 +17,10 @@ export interface EngineOptions {
   /** The model's name in the API. */
   modelName?: string | undefined;
   aliases?: string[] | undefined;
+  /** LoRA adapters to start with: names and paths. */
+  loras?: readonly (readonly [name: string, path: string])[] | undefined;
+  /** The most LoRA adapters that the llama engine computes with at once. */
+  maxLoras?: number | undefined;
   /** Longest prompt plus answer, in tokens. */
   contextLength?: number | undefined;
   /** Concurrent requests. */

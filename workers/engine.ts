@@ -25,6 +25,8 @@ export interface Engine {
   embed?(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]>;
   /** Events of the prefix cache. Omit it if the engine has none. */
   kvEvents?: KvEventSource;
+  /** LoRA adapters on the model, which answer requests that have their `loraName`. */
+  lora?: LoraAdapters;
 
   /**
    * Computes the prompt's KV and the answer's first token, and offers the KV to another worker, whose engine continues
@@ -44,6 +46,18 @@ export interface KvEventSource {
   subscribe(listener: (events: KvEvent[], dataParallelRank?: number) => void): void;
   /** Stored events for a rank's current prefix cache; engines with one rank can ignore the argument. */
   snapshot(dataParallelRank: number): KvEvent[];
+}
+
+export interface LoraAdapters {
+  /** Those that requests can name now. */
+  readonly names: readonly string[];
+  /**
+   * Loads an adapter, in place of one that has its name already; requests that run on that one go on.
+   * @throws PlaneError `invalid_request` if the file is not an adapter for this model
+   */
+  load(name: string, path: string): Promise<void>;
+  /** Takes no more requests for the adapter; running ones go on. */
+  unload(name: string): Promise<void>;
 }
 
 /**

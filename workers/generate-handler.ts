@@ -10,6 +10,7 @@ import {
 import { checkRequest, engineFailure } from "./check-request.ts";
 import type { Engine } from "./engine.ts";
 import type { ImportedDelta, KvImporter } from "./kv/importer.ts";
+import { checkAdapter } from "./lora.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 /**
@@ -30,6 +31,7 @@ export function generateHandler(
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
     checkRequest(request, card);
+    checkAdapter(request, engine);
     metrics.requests.inc();
     const writer = new DeltaWriter(call, request.logprobs !== undefined);
     try {

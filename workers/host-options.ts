@@ -20,6 +20,8 @@ export interface WorkerHostOptions {
   /** How the model writes tool calls and marks reasoning; default: as the engine's card says, or the gateway finds out. */
   toolParser?: string | undefined;
   reasoningParser?: string | undefined;
+  /** Whether gateways may have it load and unload LoRA adapters. Default: no. */
+  loraUpdates?: boolean | undefined;
   /** How KV travels to and from other workers. */
   kvTransfer?: KvTransferOptions | undefined;
   /** Opens the agent that transfers KV, once it is needed. Default: as `kvTransfer` says. */

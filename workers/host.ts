@@ -31,6 +31,7 @@ import type { KvTransferAgent } from "./kv/agent.ts";
 import { openKvAgent } from "./kv/open-agent.ts";
 import { createKvService } from "./kv/serve.ts";
 import { publishKvEvents } from "./kv-events.ts";
+import { checkFirstAdapters, loraHandlers } from "./lora.ts";
 import { createWorkerMetrics, measureStream } from "./metrics.ts";
 import { checkRole, prepareRole, roleHandler } from "./role.ts";
 import { RunningRequests } from "./running-requests.ts";
@@ -96,6 +97,11 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     generate: requests.counted(generateHandler(engine, card, metrics, log, kv.importer)),
     ...(kv.prefill && { [prefillEndpoint]: requests.counted(kv.prefill) }),
     [roleEndpoint]: roleHandler(card, changeRole, log),
+    ...loraHandlers(engine, {
+      allowsUpdates: options.loraUpdates === true,
+      change: (make) => changeCard(() => make().then(() => adaptersOf(engine))),
+      log,
+    }),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
     ...engineHandlers(engine, requests),
   };
@@ -109,7 +115,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     throw error;
   });
   let leaving: Promise<void> | undefined;
-  let roleChange: Promise<void> = Promise.resolve();
+  let cardChange: Promise<void> = Promise.resolve();
   const drained = Promise.withResolvers<void>();
   const drain = async (bounds: DrainBounds): Promise<void> => {
     if (leaving === undefined) leaving = leave(bounds).then(drained.resolve, drained.reject);
@@ -160,16 +166,20 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     });
   }
 
-  /** Announces the new role. Changes wait for each other, so that discovery ends with the last one. */
   function changeRole(role: WorkerRole): Promise<void> {
-    const change = roleChange.then(async () => {
-      await prepareRole(role, kv);
+    return changeCard(() => prepareRole(role, kv).then(() => ({ role })));
+  }
+
+  /** Announces changes of the card. They wait for each other, so that discovery ends with the last one. */
+  function changeCard(make: () => Promise<Partial<ModelCard>>): Promise<void> {
+    const change = cardChange.then(async () => {
+      const changes = await make();
       if (leaving !== undefined) throw new PlaneError("draining", "The worker is leaving.");
-      instance = { ...instance, card: { ...instance.card, role } };
+      instance = { ...instance, card: { ...instance.card, ...changes } };
       announcer.announce(instance);
       await register(discovery, instance, lease);
     });
-    roleChange = change.catch(() => {});
+    cardChange = change.catch(() => {});
     return change;
   }
 
@@ -178,7 +188,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
     announcer.announce(instance);
     // Gateways must stop choosing the worker before it refuses requests.
     await Promise.race([
-      roleChange
+      cardChange
         .then(() => register(discovery, instance, lease))
         .catch((error) =>
           log.warn("cannot announce in discovery that this worker is leaving", { reason: String(error) }),
@@ -195,11 +205,17 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
   }
 }
 
+/** The LoRA adapters that it has now. */
+const adaptersOf = ({ lora }: Engine): Pick<ModelCard, "loraAdapters"> =>
+  lora === undefined ? {} : { loraAdapters: [...lora.names] };
+
 /** The engine's card with the worker's role and formats. */
 async function cardOf(engine: Engine, options: WorkerHostOptions): Promise<ModelCard> {
   const { name, role, toolParser, reasoningParser } = options;
+  checkFirstAdapters(engine);
   const card = {
     ...(await checkedCard(engine, name)),
+    ...adaptersOf(engine),
     ...(toolParser !== undefined && { toolParser }),
     ...(reasoningParser !== undefined && { reasoningParser }),
   };

@@ -5,7 +5,15 @@ export {
   type WorkerContext,
   type WorkerDefinition,
 } from "./define-worker.ts";
-export type { Delta, Engine, EngineStats, KvEventSource, Prefilled, TokenLogprob } from "./engine.ts";
+export type {
+  Delta,
+  Engine,
+  EngineStats,
+  KvEventSource,
+  LoraAdapters,
+  Prefilled,
+  TokenLogprob,
+} from "./engine.ts";
 export { startWorker, type WorkerHost } from "./host.ts";
 export type { WorkerHostOptions } from "./host-options.ts";
 export type { KvTransferOptions } from "./kv/serve.ts";

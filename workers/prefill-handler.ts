@@ -13,6 +13,7 @@ import { checkRequest, engineFailure } from "./check-request.ts";
 import type { Delta, Engine, Prefilled } from "./engine.ts";
 import type { HeldExports, HeldKv } from "./kv/exports.ts";
 import type { ExportEnd } from "./kv/metrics.ts";
+import { checkAdapter } from "./lora.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 export interface PrefillOptions {
@@ -32,6 +33,7 @@ export function prefillHandler(options: PrefillOptions): Handler {
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
     checkRequest(request, card);
+    checkAdapter(request, engine);
     if (request.echoLogprobs)
       throw new PlaneError(
         "invalid_request",

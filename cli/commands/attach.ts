@@ -52,7 +52,7 @@ async function serveEngines(
     workerTls: plane.tls,
   });
   const peerPlane = await peerPlace(options, plane.tls);
-  const own = { engines, health: healthSettings(options), peerPlane };
+  const own = { engines, loras: options.lora, health: healthSettings(options), peerPlane };
   const gateway = await startProcesses(options, service, shared, own);
   notifySupervisor({ type: "ready", url: gateway.url });
   const { engines: attached } = gateway;

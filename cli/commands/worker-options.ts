@@ -25,6 +25,8 @@ export async function readEngineOptions(
   const gpu = options.gpu === "off" ? false : options.gpu;
   const common = {
     aliases: options.alias,
+    loras: options.lora,
+    maxLoras: options["max-loras"],
     contextLength: options["context-length"],
     sequences: options.sequences,
     delayMs: options.delay,

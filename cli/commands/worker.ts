@@ -44,6 +44,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
         namespace: options.namespace,
         opsHost: options["ops-host"],
         tags: options.tag,
+        loraUpdates: options["lora-updates"],
         drainWithinMs: options["drain-within"] * 1000,
         drainMs: options["drain-timeout"] * 1000,
         // A custom engine's card may have a role of its own.

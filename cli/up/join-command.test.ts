@@ -9,6 +9,7 @@ const options = {
   "model-name": undefined,
   events: "workers",
   "kv-events-key": undefined,
+  lora: [],
 };
 
 test.each([
@@ -17,6 +18,7 @@ test.each([
   [{ events: "nats://10.0.0.1:4222/name" }, " --events nats://10.0.0.1:4222/name"],
   [{ "kv-events-key": "/run/key" }, " --private-kv-events --kv-events-key /run/key"],
   [{ model: "hf:a/b/c.gguf", "model-name": "c" }, " --model hf:a/b/c.gguf --model-name c"],
+  [{ lora: [["sql", "/sql.gguf"] as const] }, " --lora sql=/sql.gguf"],
 ])("with %j, a worker joins with the flags%s", (own, flags) => {
   expect(joinCommand({ ...options, ...own }, servers)).toBe(
     `npm run stator -- worker llama --discovery etcd://127.0.0.1:1${flags}`,

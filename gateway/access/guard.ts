@@ -8,7 +8,7 @@ import type { Inflight } from "./inflight.ts";
 import type { Isolation } from "./isolation.ts";
 import type { KeyRing } from "./key-ring.ts";
 import type { MediaRules } from "./media.ts";
-import { hasDotSegments, isModelPath } from "./paths.ts";
+import { hasDotSegments, isAdapterPath, isModelPath } from "./paths.ts";
 import {
   adminOnly,
   badPath,
@@ -94,16 +94,13 @@ const statusOf = (failure: unknown, { aborted }: AbortSignal) =>
 
 type Need = "nothing" | "key" | "admin";
 
-/** Paths that change an engine for all clients, in any spelling; ordinary keys must not use them. */
-const ENGINE_ADMIN = /^\/v1(\/|%2f)+(un)?load_lora_adapter(\/|%2f|$)/i;
-
 function needOf(path: string): Need {
   if (path === "/health" || path === "/live") return "nothing";
-  if (path === "/metrics" || path.startsWith("/v1/router/") || isAdminPath(path)) return "admin";
-  return ENGINE_ADMIN.test(path) ? "admin" : "key";
+  return path === "/metrics" || path.startsWith("/v1/router/") || isAdminPath(path) ? "admin" : "key";
 }
 
-const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/admin/");
+/** Paths that change something for all clients. */
+const isAdminPath = (path: string) => path === "/admin" || path.startsWith("/admin/") || isAdapterPath(path);
 
 const isModelRequest = ({ req: { method, path } }: Context) => method === "POST" && isModelPath(path);
 

@@ -18,7 +18,12 @@ export function canonicalPath(url: string): string {
  * @param path canonical
  */
 export const isModelPath = (path: string): boolean =>
-  (path.startsWith("/v1/") && !path.startsWith("/v1/router/")) || ROOT_PATHS.has(path);
+  (path.startsWith("/v1/") && !path.startsWith("/v1/router/") && !isAdapterPath(path)) ||
+  ROOT_PATHS.has(path);
+
+/** Whether requests to a path load or unload LoRA adapters for all clients, in any spelling. */
+export const isAdapterPath = (path: string): boolean =>
+  /^\/v1(\/|%2f)+(un)?load_lora_adapter(\/|%2f|$)/i.test(path);
 
 /** Paths that vLLM and its clients have outside `/v1/`. */
 const ROOT_PATHS: ReadonlySet<string> = new Set(["/tokenize", "/detokenize"]);

@@ -165,15 +165,6 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     "/v1/images/generations": endpoint("images", "Generate images", "none"),
     "/v1/images/edits": endpoint("images", "Edit images", "none"),
     "/v1/images/variations": endpoint("images", "Create variations of an image", "none"),
-    // If the gateway has keys, these need an admin key.
-    "/v1/load_lora_adapter": endpoint("adapters", "Load a LoRA adapter", "none", {
-      usesCache: false,
-      isRepeatable: reads,
-    }),
-    "/v1/unload_lora_adapter": endpoint("adapters", "Unload a LoRA adapter", "none", {
-      usesCache: false,
-      isRepeatable: reads,
-    }),
   }),
 );
 

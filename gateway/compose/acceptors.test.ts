@@ -159,6 +159,19 @@ it("lists models that come and go, and probes an engine again if it no longer ha
   await expect.poll(listed).toEqual(["tiny"]);
 });
 
+it("loads a LoRA adapter into all engines, whichever acceptor is asked, and all of them know it", async () => {
+  const [one, two] = [await addAcceptor(), await addAcceptor()];
+  const headers = { "content-type": "application/json", host: "127.0.0.1" };
+  const body = JSON.stringify({ lora_name: "sql", lora_path: "/adapters/sql" });
+  const loaded = await get(one, "/v1/load_lora_adapter", { method: "POST", headers, body });
+  expect(loaded).toMatchObject({ status: 200, text: "Success: LoRA adapter 'sql' added successfully." });
+  expect(engines.map(({ hasAdapter }) => hasAdapter)).toEqual([true, true]);
+  for (const acceptor of [one, two])
+    await expect
+      .poll(async () => (await get(acceptor, "/v1/models")).body.data)
+      .toMatchObject([{ id: "tiny" }, { id: "sql", parent: "tiny" }]);
+});
+
 it("rejects requests with a reason when the router process has exited", async () => {
   const acceptor = await addAcceptor();
   acceptor.onRouterGone();
@@ -175,6 +188,8 @@ const metrics = () => new Request("http://127.0.0.1/metrics");
 class FileEngine {
   readonly name: string;
   models = ["tiny"];
+  /** Whether it has loaded its LoRA adapter `sql`. */
+  hasAdapter = false;
   /** Holds answers back until `answer`. */
   isSilent = false;
   readonly #server = createServer();
@@ -194,9 +209,14 @@ class FileEngine {
         response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(json));
       };
       const id = url.split("/")[3] ?? "";
-      if (url === "/v1/models")
-        answer(200, { object: "list", data: this.models.map((model) => ({ id: model, object: "model" })) });
-      else if (this.isSilent) this.#held.push(() => answer(404, {}));
+      if (url === "/v1/models") {
+        const model = (id: string, parent?: string) => ({ id, object: "model", parent });
+        const adapters = this.hasAdapter ? [model("sql", "tiny")] : [];
+        answer(200, { object: "list", data: [...this.models.map((id) => model(id)), ...adapters] });
+      } else if (url === "/v1/load_lora_adapter") {
+        this.hasAdapter = true;
+        answer(200, {});
+      } else if (this.isSilent) this.#held.push(() => answer(404, {}));
       else if (method === "POST" && url === "/v1/files") {
         const made = `file-${name}-${this.#kept.size}`;
         this.#kept.add(made);

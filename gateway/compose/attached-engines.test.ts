@@ -139,19 +139,6 @@ describe("models that come and go", () => {
     expect((await chat(gateway)).status).toBe(404);
   });
 
-  test("are detected at once when the gateway has forwarded a request to load them", async () => {
-    const engines = [await FaultyEngine.start("vllm"), await FaultyEngine.start("vllm")];
-    const gateway = await attach(engines, { health: { intervalMs: 60_000, slowStartMs: 0 } });
-    const load = await ask(gateway, "/v1/load_lora_adapter", { model: "tiny", lora_name: "sql" });
-    expect(load.status).toBe(200);
-    expect(engines.map(({ adapters }) => adapters.length).sort()).toEqual([0, 1]);
-    await expect.poll(() => models(gateway)).toEqual(["sql", "tiny"]);
-    // Only one of the two engines has it.
-    for (let round = 0; round < 10; round++) expect((await chat(gateway, "sql")).status).toBe(200);
-    await ask(gateway, "/v1/unload_lora_adapter", { model: "sql", lora_name: "sql" });
-    await expect.poll(() => models(gateway)).toEqual(["tiny"]);
-  });
-
   test("are detected when an engine no longer knows a model that it listed", async () => {
     const engine = await FaultyEngine.start("openai");
     engine.models.push("other");

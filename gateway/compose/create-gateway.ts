@@ -27,6 +27,7 @@ import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { LocalModel } from "../models/local-model.ts";
+import { WantedAdapters, type WantedLoras } from "../models/lora/wanted-adapters.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
 import { BackgroundWatch, type EngineWatch } from "../models/members/engine-watch.ts";
 import type { ConnectWorker } from "../models/members/worker-connection.ts";
@@ -56,6 +57,8 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   timeoutMs: number;
   /** Engines to attach; they need not be up yet. */
   engines?: readonly EngineSpec[];
+  /** LoRA adapters to load into all engines. Default: none. */
+  loras?: WantedLoras | undefined;
   /** Aliases and fallbacks of models. Default: none. */
   modelNames?: ModelNames | undefined;
   /** Folders or hub ids to read tokenizers from, by model; the empty name is the default. */
@@ -236,6 +239,11 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     isWorker: (name) => workers.worker(name) !== undefined,
     warmStart,
   });
+  const { loras = [] } = options;
+  if (loras.length > 0) {
+    const wanted = new WantedAdapters(loras, log);
+    attached.watch((engine, members) => wanted.onEngine(engine, members));
+  }
   const dependencies: OpsDependencies = {
     models,
     engines: attached,

@@ -109,6 +109,10 @@ export class FaultyEngine {
   kind: "vllm" | "openai";
   models = ["tiny"];
   adapters: string[] = [];
+  /** Whether it loads adapters while it runs; and what it answers in place of doing so. */
+  hasLoraUpdates = true;
+  loraRefusal: readonly [status: number, body: object] | undefined;
+  onLora: () => void = () => {};
   startedAt = 1_000;
   /** Tokens per KV block in its metrics. */
   blockSize = 16;
@@ -212,6 +216,11 @@ export class FaultyEngine {
         return [this.status, this.status === 200 ? COMPLETION : { error: { message: "broken" } }];
     }
     if (this.kind === "openai") return [404, {}];
+    if (path.endsWith("load_lora_adapter")) {
+      this.onLora();
+      if (!this.hasLoraUpdates) return [404, { detail: "Not Found" }];
+      if (this.loraRefusal !== undefined) return [...this.loraRefusal];
+    }
     switch (path) {
       case "/v1/load_lora_adapter":
         this.adapters.push(body.lora_name);

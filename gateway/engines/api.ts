@@ -17,6 +17,9 @@ export interface EngineApiOptions {
   fetch?: typeof fetch | undefined;
 }
 
+/** Default of `maxBytes`. */
+const MOST_BYTES = 16 * 2 ** 20;
+
 /** Matches a host that is an IP address. */
 const ADDRESS = /^[\d.]+$|^\[/;
 
@@ -42,20 +45,34 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
       return parse(base + path, text, parseJson);
     },
     getText: (path) => request(path),
-    postStatus: (path, body) => statusOf(base + path, options, body),
+    postStatus: (path, body) =>
+      post(base + path, options, body, async ({ status, body: unread }) => {
+        await unread?.cancel();
+        return status;
+      }),
+    postText: (path, body, timeoutMs) =>
+      post(base + path, { ...options, timeoutMs }, body, async (response) => ({
+        status: response.status,
+        text: await readBody(response, base + path, options.maxBytes ?? MOST_BYTES),
+      })),
   };
 }
 
-async function statusOf(url: string, options: EngineApiOptions, body: unknown): Promise<number> {
+/** Posts JSON, and reads the answer whatever its status. */
+async function post<Answer>(
+  url: string,
+  options: EngineApiOptions,
+  body: unknown,
+  readAnswer: (response: Response) => Promise<Answer>,
+): Promise<Answer> {
   const { timeoutMs = 5_000, fetch = globalThis.fetch } = options;
   const headers = headersOf(options, { "content-type": "application/json" });
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const init = { method: "POST", headers, body: JSON.stringify(body), signal };
-    const response = await fetch(url, { ...init, redirect: "manual" });
-    await response.body?.cancel();
-    return response.status;
+    return await readAnswer(await fetch(url, { ...init, redirect: "manual" }));
   } catch (cause) {
+    if (cause instanceof EngineApiError) throw cause;
     throw unreachable(url, cause);
   }
 }
@@ -69,7 +86,7 @@ function headersOf({ apiKey, via }: EngineApiOptions, given: RequestInit["header
 
 /** The body of a 2xx answer as text; undefined if the route does not exist. */
 async function read(url: string, options: EngineApiOptions, init?: RequestInit): Promise<string | undefined> {
-  const { timeoutMs = 5_000, maxBytes = 16 * 2 ** 20, apiKey, fetch = globalThis.fetch } = options;
+  const { timeoutMs = 5_000, maxBytes = MOST_BYTES, apiKey, fetch = globalThis.fetch } = options;
   const headers = headersOf(options, init?.headers);
   // A host name may resolve differently later, so probes and checks use a new connection each time.
   if (init?.method === undefined && !ADDRESS.test(new URL(url).hostname)) headers.set("connection", "close");

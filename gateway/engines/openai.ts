@@ -6,6 +6,12 @@ import type { EngineAdapter } from "./types.ts";
 export const openai: EngineAdapter = {
   kind: "openai",
   cachedTokensFlag: undefined,
+  // It may be a vLLM behind a proxy.
+  lora: {
+    load: "/v1/load_lora_adapter",
+    unload: "/v1/unload_lora_adapter",
+    advice: "It does not have vLLM's paths for that, or has turned them off.",
+  },
 
   async probe(api) {
     return {

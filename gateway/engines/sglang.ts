@@ -23,6 +23,12 @@ export const sglang: EngineAdapter = {
   kind: "sglang",
   cachedTokensFlag: "--enable-cache-report",
   disaggregation: sglangDisaggregation,
+  lora: {
+    load: "/load_lora_adapter",
+    unload: "/unload_lora_adapter",
+    advice: "Start SGLang with --enable-lora, --max-lora-rank and --lora-target-modules.",
+  },
+  loraFields: (name) => ({ lora_path: name }),
 
   structuredOutput: (constraint, { isChat }) => {
     switch (constraint.kind) {

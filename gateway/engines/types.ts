@@ -106,6 +106,14 @@ export type EngineTokenizeRequest =
   /** The body of a chat completion: messages, tools and template arguments. */
   | { readonly model: string; readonly chat: Readonly<Record<string, unknown>> };
 
+/** The engine's own paths for LoRA adapters. Both take `lora_name`, and the first `lora_path`, on the engine's machine. */
+export interface LoraPaths {
+  readonly load: string;
+  readonly unload: string;
+  /** What to do if it has no such paths, as a sentence. */
+  readonly advice: string;
+}
+
 /** Supports one kind of engine beyond OpenAI's API. One file each, registered in `index.ts`. */
 export interface EngineAdapter {
   readonly kind: EngineKind;
@@ -116,6 +124,10 @@ export interface EngineAdapter {
   readonly cachedTokensFlag: string | undefined;
   /** How it divides requests between prefill and decode engines; undefined if it does not. */
   readonly disaggregation?: Disaggregation;
+  /** How it loads LoRA adapters while it runs; undefined if it cannot. */
+  readonly lora?: LoraPaths;
+  /** The fields that make a request use a LoRA adapter, for engines that do not take its name for a model's. */
+  loraFields?(name: string): Readonly<Record<string, unknown>>;
   /**
    * The fields that tell the engine what an answer must be; undefined if the client's fields stay as they are.
    * @param request.version as the engine reports it
@@ -173,4 +185,10 @@ export interface EngineApi {
   getText(path: string): Promise<string | undefined>;
   /** The status of the answer to a body, whatever it is; the answer's body is not read. @throws EngineApiError */
   postStatus(path: string, body: unknown): Promise<number>;
+  /**
+   * The answer to a body, whatever its status.
+   * @param timeoutMs in place of the usual time
+   * @throws EngineApiError
+   */
+  postText(path: string, body: unknown, timeoutMs: number): Promise<{ status: number; text: string }>;
 }

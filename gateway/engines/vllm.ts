@@ -20,6 +20,11 @@ export const vllm: EngineAdapter = {
   kind: "vllm",
   cachedTokensFlag: "--enable-prompt-tokens-details",
   disaggregation: vllmDisaggregation,
+  lora: {
+    load: "/v1/load_lora_adapter",
+    unload: "/v1/unload_lora_adapter",
+    advice: "Start vLLM with --enable-lora, and with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 in its environment.",
+  },
 
   structuredOutput: ({ kind, value, param: _ }, { version }) => {
     if (!hasOnlyGuidedFields(version)) return { structured_outputs: { [kind]: value } };

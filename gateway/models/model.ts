@@ -60,7 +60,7 @@ export abstract class Model {
   /** @param mayReturn whether it may come back, so that requests that name it are retryable for a while */
   leave(member: Member, mayReturn: boolean): void {
     if (this.#members.delete(member)) this.#counts[member.kind]--;
-    if (mayReturn) this.left.add(member.instance, performance.now());
+    if (mayReturn) this.left.add(member.instance, performance.now(), member.adapters);
   }
 
   /** The member's readiness may have changed. */
@@ -192,6 +192,11 @@ export class ModelSide<Worker extends Member> {
   /** Members of this kind, ready or not. */
   members(): Worker[] {
     return [...this.#model.members].filter((member): member is Worker => member.kind === this.kind);
+  }
+
+  /** Members of this kind that do not have the LoRA adapter. */
+  withoutAdapter(name: string): Worker[] {
+    return this.members().filter(({ adapters }) => !adapters.includes(name));
   }
 
   /** Members of the other kind. */

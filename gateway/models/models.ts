@@ -22,6 +22,12 @@ export interface FoundModel<Found extends Model = Model> {
   readonly rename: string | undefined;
 }
 
+/** What is to answer a request: a model's workers, with a LoRA adapter or without one. */
+export interface AnsweringModel {
+  readonly model: WorkerSide;
+  readonly adapter: string | undefined;
+}
+
 export interface ModelsOptions<Found extends Model> {
   /** Creates a model without members. */
   create(name: string, blockSize: number): Found;
@@ -96,7 +102,10 @@ export class Models<Found extends Model = LocalModel> {
       if (model.hasAlias(known)) return { model, adapter: undefined, rename };
       if (model.hasAdapter(known)) return { model, adapter: known, rename };
     }
-    return undefined;
+    // One whose last worker has just left may be back soon.
+    const now = performance.now();
+    const before = [...this.#models.values()].find(({ left }) => left.hadAdapter(known, now));
+    return before && { model: before, adapter: known, rename };
   }
 
   /**
@@ -104,10 +113,15 @@ export class Models<Found extends Model = LocalModel> {
    * @throws ApiError 404 for an unknown model, 503 if its workers cannot answer yet
    */
   ofWorkers(name: string): WorkerSide {
-    const { model } = this.find(name) ?? this.refuse(name);
+    return this.answering(name).model;
+  }
+
+  /** The same with the LoRA adapter, if that is what the name means. */
+  answering(name: string): AnsweringModel {
+    const { model, adapter } = this.find(name) ?? this.refuse(name);
     const { workers } = model;
     if (workers === undefined || !workers.isReady) throw noWorkerReady(model.name);
-    return workers;
+    return { model: workers, adapter };
   }
 
   /**

@@ -4,17 +4,24 @@ import type { RoutedInstance } from "./workers.ts";
 /** How long a worker is remembered after it has left: about the time that a restart takes. */
 const REMEMBERED_MS = 60_000;
 
+interface Left {
+  readonly instance: RoutedInstance;
+  readonly adapters: readonly string[];
+  readonly at: number;
+}
+
 /**
- * Workers of a model that left recently. A request that names one of them, or tags that only they had, is not invalid:
- * the worker may be back soon.
+ * Workers of a model that left recently. A request that names one of them, or tags or a LoRA adapter that only they had, is
+ * not invalid: the worker may be back soon.
  */
 export class RecentlyLeft {
   /** By worker id, in the order in which they left. */
-  readonly #left = new Map<string, { instance: RoutedInstance; at: number }>();
+  readonly #left = new Map<string, Left>();
 
-  add(instance: RoutedInstance, now: number): void {
+  /** @param adapters the LoRA adapters that it had */
+  add(instance: RoutedInstance, now: number, adapters: readonly string[] = []): void {
     this.#left.delete(instance.id);
-    this.#left.set(instance.id, { instance, at: now });
+    this.#left.set(instance.id, { instance, adapters, at: now });
     this.#forget(now);
   }
 
@@ -25,17 +32,22 @@ export class RecentlyLeft {
 
   /** Whether a worker with this id or name left recently. */
   knows(idOrName: string, now: number): boolean {
-    return this.#some(now, ({ id, name }) => id === idOrName || name === idOrName);
+    return this.#some(now, ({ instance: { id, name } }) => id === idOrName || name === idOrName);
   }
 
   /** Whether a worker with all these tags left recently. */
   hadTags(tags: readonly string[], now: number): boolean {
-    return this.#some(now, (instance) => hasAll({ instance }, tags));
+    return this.#some(now, (left) => hasAll(left, tags));
   }
 
-  #some(now: number, test: (instance: RoutedInstance) => boolean): boolean {
+  /** Whether a worker with this LoRA adapter left recently. */
+  hadAdapter(name: string, now: number): boolean {
+    return this.#some(now, ({ adapters }) => adapters.includes(name));
+  }
+
+  #some(now: number, test: (left: Left) => boolean): boolean {
     this.#forget(now);
-    return [...this.#left.values()].some(({ instance }) => test(instance));
+    return [...this.#left.values()].some(test);
   }
 
   #forget(now: number): void {

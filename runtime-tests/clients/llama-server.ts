@@ -24,19 +24,20 @@ export class LlamaServer {
   #output = "";
 
   /** Starts a server and waits until it answers. @throws Error with its output if it ends */
-  static async start(): Promise<LlamaServer> {
+  static async start(...flags: string[]): Promise<LlamaServer> {
     const { path } = await fetchModel(undefined, { folder: defaultModelFolder() });
-    const server = new LlamaServer(path, await freePort());
+    const server = new LlamaServer(path, await freePort(), flags);
     await server.#waitUntilUp();
     return server;
   }
 
-  private constructor(model: string, port: number) {
+  private constructor(model: string, port: number, flags: readonly string[]) {
     const program = serverPath();
     this.url = `http://127.0.0.1:${port}`;
     const args = [
       ["--model", model, "--alias", MODEL, "--host", "127.0.0.1", "--port", String(port)],
       ["--ctx-size", "8192", "--parallel", "4", "--threads", "1", "--jinja", "--metrics", "--slots"],
+      flags,
     ];
     this.#process = spawn(program, args.flat(), {
       env: { ...process.env, LD_LIBRARY_PATH: dirname(program) },

@@ -24,6 +24,8 @@ export interface VllmOptions {
   ranks?: number;
   /** Whether it plays a script, with the folder's weights. Default: random weights, unless it has a role. */
   isScripted?: boolean;
+  /** Whether it takes LoRA adapters, and loads them while it runs; it then loads the folder's weights. Default false. */
+  loras?: "fixed" | "updated";
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
@@ -58,6 +60,12 @@ function writeModel(script: string, flags: string[], folder: string): void {
   });
 }
 
+/** Writes a LoRA adapter for the tiny model in this folder. Adapters of different seeds give different answers. */
+export function writeTinyLora(model: string, folder: string, seed: number): void {
+  const script = join(import.meta.dirname, "tiny_lora.py");
+  execFileSync(vllmPython(), [script, model, folder, String(seed)], { stdio: ["ignore", 2, 2] });
+}
+
 /** A real vLLM. Random weights are the same in every instance. */
 export class VllmServer {
   readonly url: string;
@@ -80,7 +88,7 @@ export class VllmServer {
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
-    const { role, leaseSeconds = 30, ranks = 1, isScripted = false } = options;
+    const { role, leaseSeconds = 30, ranks = 1, isScripted = false, loras } = options;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -92,9 +100,10 @@ export class VllmServer {
     };
     const args = [
       ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
-      role === undefined && !isScripted ? ["--load-format", "dummy"] : [],
+      role === undefined && !isScripted && loras === undefined ? ["--load-format", "dummy"] : [],
       role === undefined ? [] : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
       isScripted ? ["--reasoning-parser", "qwen3"] : [],
+      loras === undefined ? [] : ["--enable-lora", "--max-lora-rank", "8", "--max-loras", "2"],
       ["--seed", "1", "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", String(ports.api)],
       ["--max-model-len", isScripted ? "131072" : "4096", "--dtype", "float32", "--enforce-eager"],
       ["--block-size", String(BLOCK_SIZE), "--gpu-memory-utilization", "0.2"],
@@ -115,6 +124,7 @@ export class VllmServer {
         VLLM_SERVER_DEV_MODE: "1",
         // It keeps Responses, for `previous_response_id`.
         VLLM_ENABLE_RESPONSES_API_STORE: "1",
+        ...(loras === "updated" && { VLLM_ALLOW_RUNTIME_LORA_UPDATING: "1" }),
         VLLM_CPU_OMP_THREADS_BIND: "nobind",
         VLLM_CPU_KVCACHE_SPACE: "1",
         VLLM_NIXL_SIDE_CHANNEL_HOST: "127.0.0.1",

@@ -5,10 +5,13 @@ import {
   type Discovery,
   decodePrefillResponse,
   encodeGenerateRequest,
+  encodeLoadLoraRequest,
   encodeRoleRequest,
   encodeTokenizeRequest,
+  encodeUnloadLoraRequest,
   type GenerateRequest,
   type KvTransfer,
+  loadLoraEndpoint,
   openMemoryDiscovery,
   type PlaneError,
   type PrefillResponse,
@@ -17,6 +20,7 @@ import {
   randomId,
   roleEndpoint,
   unaryCall,
+  unloadLoraEndpoint,
   type WorkerRole,
 } from "#runtime";
 import { connect } from "#runtime/node";
@@ -118,8 +122,20 @@ export class WorkerClient {
   }
 
   role(role: WorkerRole): Promise<void> {
+    return this.#ask(roleEndpoint, encodeRoleRequest(role));
+  }
+
+  loadLora(name: string, { inPlace = false } = {}): Promise<void> {
+    return this.#ask(loadLoraEndpoint, encodeLoadLoraRequest({ name, path: `/${name}.gguf`, inPlace }));
+  }
+
+  unloadLora(name: string): Promise<void> {
+    return this.#ask(unloadLoraEndpoint, encodeUnloadLoraRequest(name));
+  }
+
+  #ask(endpoint: string, payload: Uint8Array): Promise<void> {
     return new Promise((onEnd, onError) => {
-      this.#client.call(roleEndpoint, encodeRoleRequest(role), { onMessage() {}, onEnd, onError });
+      this.#client.call(endpoint, payload, { onMessage() {}, onEnd, onError });
     });
   }
 

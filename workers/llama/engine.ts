@@ -1,65 +1,69 @@
-import type { Llama, LlamaContext, LlamaModel, Token } from "node-llama-cpp";
-import {
-  type GenerateRequest,
-  type KvEvent,
-  type Logger,
-  type ModelCard,
-  messageOf,
-  PlaneError,
-  type TokenPiece,
-} from "#runtime";
+import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
+import { type GenerateRequest, type KvEvent, type Logger, messageOf } from "#runtime";
 import { type BlockSalt, blockSaltOf } from "../block-salt.ts";
-import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
+import type { Delta, Engine, Prefilled } from "../engine.ts";
 import type { KvImport } from "../kv/types.ts";
-import { BLOCK_SIZE, type CardOptions, describeModel } from "./card.ts";
-import { embedWith } from "./embeddings.ts";
-import { type AnswerGrammar, Grammars } from "./grammar/grammars.ts";
+import { BLOCK_SIZE } from "./card.ts";
+import type { AnswerGrammar, Grammars } from "./grammar/grammars.ts";
 import { KvBlocks } from "./kv-blocks.ts";
 import { generateTokens, promptLogprobs } from "./logprobs.ts";
 import { samplingOptions } from "./sampling.ts";
 import { reusableLength, SequencePool, type SequenceSlot, type SlotPrompt } from "./sequence-pool.ts";
 import { checkState, StateFile } from "./state-file.ts";
-import { readVocabulary } from "./vocabulary.ts";
 
 /** Prompt tokens evaluated at once while other sequences generate; their tokens wait meanwhile. */
 const SHARED_PREFILL_CHUNK = 128;
 
-/** What an engine needs besides the loaded model. */
-export interface LlamaEngineOptions extends CardOptions {
-  readonly threads: number;
+/** What the contexts of a model share. */
+export interface SharedParts {
+  readonly model: LlamaModel;
+  readonly grammars: Grammars;
   readonly log: Logger;
+  /** Publishes changes of a context's cache. */
+  publish(events: KvEvent[]): void;
 }
 
-/** A loaded GGUF model. `open.ts` opens it. */
-export class LlamaEngine implements Engine {
-  readonly card: ModelCard;
-  readonly kvEvents: KvEventSource;
-  readonly #llama: Llama;
+/** Answers with one context of a model: that of the model itself, or of a LoRA adapter. */
+export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "importKv"> {
+  readonly #context: LlamaContext;
   readonly #model: LlamaModel;
-  readonly #threads: number;
   readonly #log: Logger;
   readonly #pool: SequencePool;
   readonly #blocks: KvBlocks;
-  readonly #vocabulary: TokenPiece[];
   readonly #grammars: Grammars;
-  #publish: (events: KvEvent[]) => void = () => {};
 
-  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaEngineOptions) {
-    this.#llama = llama;
+  /** @param loraName the adapter with which the context computes, if any */
+  constructor(context: LlamaContext, { model, grammars, log, publish }: SharedParts, loraName?: string) {
+    this.#context = context;
     this.#model = model;
-    this.#threads = options.threads;
-    this.#log = options.log;
+    this.#log = log;
     this.#pool = new SequencePool(context);
-    this.#blocks = new KvBlocks(BLOCK_SIZE, (events) => this.#publish(events));
-    this.#vocabulary = readVocabulary(model);
-    this.#grammars = new Grammars(llama, model, this.#vocabulary);
-    this.kvEvents = {
-      subscribe: (listener) => {
-        this.#publish = listener;
-      },
-      snapshot: () => this.#blocks.snapshot(),
-    };
-    this.card = describeModel(model, context, this.#vocabulary, options);
+    this.#blocks = new KvBlocks(BLOCK_SIZE, publish, loraName);
+    this.#grammars = grammars;
+  }
+
+  get running(): number {
+    return this.#pool.running;
+  }
+
+  get waiting(): number {
+    return this.#pool.waiting;
+  }
+
+  /** KV blocks that it holds. */
+  get blocks(): number {
+    return this.#blocks.size;
+  }
+
+  /** Stored events for all of them. */
+  snapshot(): KvEvent[] {
+    return this.#blocks.snapshot();
+  }
+
+  /** Frees its KV; no request is running. */
+  async close(): Promise<void> {
+    for (const { index } of this.#pool.slots) this.#blocks.update(index, []);
+    await this.#context.dispose();
   }
 
   async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
@@ -121,34 +125,6 @@ export class LlamaEngine implements Engine {
     } finally {
       file.close();
     }
-  }
-
-  tokenize(text: string): Uint32Array {
-    return Uint32Array.from(this.#model.tokenize(text, true));
-  }
-
-  vocabulary(): TokenPiece[] {
-    return this.#vocabulary;
-  }
-
-  async embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
-    if (!this.card.features.embeddings)
-      throw new PlaneError("invalid_request", "This model does not support embeddings.");
-    const { contextLength } = this.card;
-    return embedWith(this.#model, { threads: this.#threads, contextLength }, inputs, signal);
-  }
-
-  stats(): EngineStats {
-    const { totalBlocks } = this.card;
-    return {
-      running: this.#pool.running,
-      waiting: this.#pool.waiting,
-      kvUsage: this.#blocks.size / totalBlocks,
-    };
-  }
-
-  async close(): Promise<void> {
-    await this.#llama.dispose();
   }
 
   /** Truncates the slot to the prefix of the prompt that it may share. Returns the prefix's length. */
@@ -214,7 +190,7 @@ export class LlamaEngine implements Engine {
     const { sequence } = slot;
     while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
       const start = sequence.nextTokenIndex;
-      const size = this.#pool.running > 1 ? SHARED_PREFILL_CHUNK : this.card.maxBatchedTokens;
+      const size = this.#pool.running > 1 ? SHARED_PREFILL_CHUNK : this.#context.batchSize;
       await sequence.evaluateWithoutGeneratingNewTokens(
         prompt.slice(start, Math.min(start + size, prompt.length - 1)),
       );

@@ -28,12 +28,15 @@ export class KvBlocks {
   readonly #roots = new Map<string, Block>();
   readonly #sequences = new Map<number, Sequence>();
   readonly #emit: (events: KvEvent[]) => void;
+  readonly #loraName: string | undefined;
   /** Block hashes are opaque, so counting from a random 64-bit start makes them unique. */
   #nextHash = BigInt.asUintN(64, BigInt(`0x${crypto.randomUUID().replaceAll("-", "").slice(0, 16)}`));
 
-  constructor(blockSize: number, emit: (events: KvEvent[]) => void) {
+  /** @param loraName the LoRA adapter that computes the blocks, if any */
+  constructor(blockSize: number, emit: (events: KvEvent[]) => void, loraName?: string) {
     this.blockSize = blockSize;
     this.#emit = emit;
+    this.#loraName = loraName;
   }
 
   /** Sets the tokens that `sequence` holds in its KV cells, and whose they are. */
@@ -143,6 +146,7 @@ export class KvBlocks {
       parentHash: parent?.hash,
       tokenIds: Uint32Array.from(chain.flatMap((block) => block.tokenIds)),
       blockSize: this.blockSize,
+      ...(this.#loraName !== undefined && { loraName: this.#loraName }),
       ...(cacheSalt !== undefined && { cacheSalt }),
     };
   }

@@ -1,9 +1,16 @@
-import { getLlama, getModuleVersion, type Llama, LlamaLogLevel, NoBinaryFoundError } from "node-llama-cpp";
+import {
+  getLlama,
+  getModuleVersion,
+  type Llama,
+  LlamaLogLevel,
+  type LlamaModel,
+  NoBinaryFoundError,
+} from "node-llama-cpp";
 import type { Logger } from "#runtime";
 import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
-import { LlamaEngine } from "./engine.ts";
 import { kvFormat } from "./kv-format.ts";
+import { LlamaEngine } from "./llama-engine.ts";
 
 /** The model's file and names, and run-time options. */
 export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat"> {
@@ -14,12 +21,17 @@ export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFor
   /** CPU threads for llama.cpp. Its threads spin while they wait, so those of all workers must fit the cores. */
   threads: number;
   gpu?: "auto" | "cuda" | "vulkan" | "metal" | false | undefined;
+  /** LoRA adapters to start with: names and paths of GGUF files. */
+  loras?: readonly (readonly [name: string, path: string])[] | undefined;
+  /** LoRA adapters in memory at once, each with as much KV memory as the model itself. Default 4. */
+  maxLoras?: number | undefined;
   log: Logger;
 }
 
 /** Most tokens in one step of llama.cpp. */
 const BATCH_SIZE = 512;
 const DEFAULT_CONTEXT_LENGTH = 4096;
+const DEFAULT_MAX_LORAS = 4;
 /** The pooling type of models that score a query and a document together. */
 const RANK = 4;
 
@@ -44,19 +56,41 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
       `${options.modelPath} is a reranker (its pooling type is rank), which llama workers do not serve. Use an embedding model, by whose similarities /v1/rerank ranks, or attach a server that runs the reranker.`,
     );
   }
-  const context = await model.createContext({
+  const settings = {
     sequences: options.sequences ?? 4,
     contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
     batchSize: BATCH_SIZE,
     // With a sliding window, a prefix is reusable only within its last few hundred tokens.
     swaFullCache: true,
     threads: options.threads,
-  });
-  return new LlamaEngine(llama, model, context, {
+  };
+  const context = await model.createContext(settings);
+  const engine = new LlamaEngine(llama, model, context, {
     ...options,
+    maxLoras: options.maxLoras ?? DEFAULT_MAX_LORAS,
+    adapterContexts: {
+      create: (filePath) => model.createContext({ ...settings, lora: { adapters: [{ filePath }] } }),
+      bytes: await contextBytes(model, settings),
+    },
     engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
     kvFormat: await kvFormat(llama, context, options.modelPath),
   });
+  try {
+    for (const [name, path] of options.loras ?? []) await engine.lora.load(name, path);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+  return engine;
+}
+
+async function contextBytes(
+  model: LlamaModel,
+  settings: { sequences: number; contextSize: number; batchSize: number; swaFullCache: boolean },
+): Promise<number> {
+  const needed = { ...settings, modelGpuLayers: model.gpuLayers };
+  const { cpuRam, gpuVram } = await model.fileInsights.estimateContextResourceRequirementsV2(needed);
+  return cpuRam + gpuVram;
 }
 
 async function loadLlama({ gpu = false, threads, log }: LlamaOptions): Promise<Llama> {

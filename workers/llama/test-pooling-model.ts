@@ -1,6 +1,7 @@
 import { copyFile, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { defaultModelFolder, fetchModel } from "#cli";
+import { text, textEntry, UINT32, uint32 } from "./test-gguf.ts";
 
 /** The pooling type of embedding models that take the mean of all tokens' states, as in llama.cpp. */
 export const MEAN = 1;
@@ -31,22 +32,4 @@ export async function poolingModel(folder: string, type: number): Promise<string
   await file.write(replacement, 0, replacement.length, at);
   await file.close();
   return path;
-}
-
-/** Types of GGUF values. */
-const UINT32 = 4;
-const STRING = 8;
-
-const textEntry = (key: string, value: string) => Buffer.concat([text(key), uint32(STRING), text(value)]);
-
-function text(value: string): Buffer {
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(value.length));
-  return Buffer.concat([length, Buffer.from(value)]);
-}
-
-function uint32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
 }

@@ -1,9 +1,10 @@
 import type { KvEvent } from "#runtime";
 import type { BlockListener } from "./block-pool.ts";
 
-/** A block's content: its tokens, after those of its parent. */
+/** A block's content: its tokens, after those of its parent, as computed with a LoRA adapter or without one. */
 export interface Content {
   parent: number | undefined;
+  loraName?: string | undefined;
   tokenIds: Uint32Array;
   /** The salt of the requests that share it and what follows, in the first such block. */
   cacheSalt: string | undefined;
@@ -81,7 +82,7 @@ export class MockCacheEvents implements BlockListener {
 
   #storedEvent(chain: readonly number[]): KvEvent {
     const contents = chain.map((hash) => this.#contents.get(hash)!);
-    const { parent, cacheSalt } = contents[0]!;
+    const { parent, loraName, cacheSalt } = contents[0]!;
     const tokenIds = new Uint32Array(chain.length * this.#blockSize);
     contents.forEach((content, index) => {
       tokenIds.set(content.tokenIds, index * this.#blockSize);
@@ -92,6 +93,7 @@ export class MockCacheEvents implements BlockListener {
       parentHash: parent === undefined ? undefined : BigInt(parent),
       tokenIds,
       blockSize: this.#blockSize,
+      ...(loraName !== undefined && { loraName }),
       ...(cacheSalt !== undefined && { cacheSalt }),
     };
   }

@@ -3,6 +3,7 @@ import { createLogger, type GenerateRequest, type KvEvent, type ModelCard } from
 import { bytePieces, tokenizeBytes } from "../byte-tokens.ts";
 import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
 import type { KvImport } from "../kv/types.ts";
+import { MockAdapters } from "./adapters.ts";
 import { mockerCard } from "./card.ts";
 import { InjectedFaults } from "./faults/inject.ts";
 import { checkPayload, mockPayload, transferMs } from "./kv.ts";
@@ -23,6 +24,7 @@ export function openMocker(options: MockerOptions = {}): Engine {
 class Mocker implements Engine {
   readonly card: ModelCard;
   readonly kvEvents: KvEventSource;
+  readonly lora: MockAdapters;
   readonly tokenize = tokenizeBytes;
   readonly #options: MockerOptions;
   readonly #faults: InjectedFaults;
@@ -37,6 +39,7 @@ class Mocker implements Engine {
     const log = options.log ?? createLogger({ name: "mocker" });
     this.#faults = new InjectedFaults({ faults, seed, log, crash });
     this.card = mockerCard(options);
+    this.lora = new MockAdapters(options.loras);
     this.#ranks = Array.from(
       { length: this.card.dataParallelSize },
       (_, index) =>

@@ -14,3 +14,10 @@ export function nextHash(previous: number, tokens: ArrayLike<number>, start: num
   }
   return (high & 0x1f_ffff) * 2 ** 32 + (low >>> 0);
 }
+
+/** The hash before a sequence's first block, which differs between LoRA adapters. */
+export function seedOf(loraName: string | undefined): number {
+  if (loraName === undefined) return 0;
+  const bytes = new TextEncoder().encode(loraName);
+  return nextHash(0, bytes, 0, bytes.length);
+}

@@ -5,6 +5,8 @@ import type { StepTiming } from "./timing.ts";
 export interface MockerOptions {
   modelName?: string | undefined;
   aliases?: string[] | undefined;
+  /** LoRA adapters to start with: names and paths, which are not read. */
+  loras?: readonly (readonly [name: string, path: string])[] | undefined;
   contextLength?: number | undefined;
   /** Concurrent requests per rank. Default 256. */
   sequences?: number | undefined;

@@ -2,12 +2,13 @@ import type { GenerateRequest } from "#runtime";
 import { type BlockSalt, blockSaltOf } from "../block-salt.ts";
 import type { Content } from "./cache-events.ts";
 import { DeltaQueue } from "./delta-queue.ts";
-import { nextHash } from "./hashes.ts";
+import { nextHash, seedOf } from "./hashes.ts";
 import type { ScheduledRequest } from "./scheduler.ts";
 
 /**
  * The simulated answers: these bytes, repeated. A token's position in prompt and answer chooses the byte, so that a
- * request that goes on elsewhere, with its answer so far as part of its prompt, gets the same text.
+ * request that goes on elsewhere, with its answer so far as part of its prompt, gets the same text. Each LoRA adapter
+ * begins elsewhere in it.
  */
 const ANSWER = new TextEncoder().encode("the quick brown fox jumps over the lazy dog and ");
 
@@ -21,6 +22,9 @@ export class MockRequest implements ScheduledRequest {
   readonly importedTokens?: number;
   readonly answer = new DeltaQueue();
   readonly #tokens: number[];
+  readonly #loraName: string | undefined;
+  /** The hash before the first block. */
+  readonly #seed: number;
   readonly #blockSize: number;
   readonly #salt: BlockSalt | undefined;
   readonly #owners: BlockOwners;
@@ -38,6 +42,8 @@ export class MockRequest implements ScheduledRequest {
     this.maxTokens = request.maxTokens;
     if (importedTokens !== undefined) this.importedTokens = importedTokens;
     this.#tokens = Array.from(request.tokens);
+    this.#loraName = request.loraName;
+    this.#seed = seedOf(request.loraName);
     this.#blockSize = blockSize;
     this.#salt = blockSaltOf(request, blockSize);
     this.#owners = owners;
@@ -46,7 +52,7 @@ export class MockRequest implements ScheduledRequest {
   hashAt(index: number): number {
     for (let block = this.#hashes.length; block <= index; block++) {
       const start = block * this.#blockSize;
-      const before = this.#saltedHash(this.#hashes[block - 1] ?? 0, block);
+      const before = this.#saltedHash(this.#hashes[block - 1] ?? this.#seed, block);
       const hash = nextHash(before, this.#tokens, start, start + this.#blockSize);
       this.#hashes.push(hash);
       this.#indices.set(hash, block);
@@ -61,6 +67,7 @@ export class MockRequest implements ScheduledRequest {
     const start = index * this.#blockSize;
     return {
       parent: this.#hashes[index - 1],
+      loraName: this.#loraName,
       tokenIds: Uint32Array.from(this.#tokens.slice(start, start + this.#blockSize)),
       cacheSalt: this.#salt?.block === index ? this.#salt.text : undefined,
     };
@@ -83,7 +90,7 @@ export class MockRequest implements ScheduledRequest {
   }
 
   onToken(isLast: boolean): void {
-    const token = ANSWER[this.#tokens.length % ANSWER.length]!;
+    const token = ANSWER[(this.#seed + this.#tokens.length) % ANSWER.length]!;
     this.#tokens.push(token);
     this.answer.push({ tokenIds: [token], ...(isLast && { finish: "length" }) });
     if (isLast) this.answer.end();

@@ -1,7 +1,7 @@
 /** A gateway with workers in this process, for tests of misbehaving engines. */
 import { createLogger, type Discovery, randomId } from "#runtime";
 import { openDiscovery } from "#runtime/node";
-import { defineWorker, type Engine, startWorker } from "#workers";
+import { defineWorker, type Engine, startWorker, type WorkerHostOptions } from "#workers";
 import type { ListeningOptions } from "../../../gateway/adapters/listening.ts";
 import { startNodeGateway } from "../../../gateway/adapters/node/index.ts";
 import { routerModule } from "../../../gateway/routing/test-model.ts";
@@ -29,10 +29,14 @@ afterEveryFile(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
-/** Starts a gateway that serves these engines' models; it stops after the test file. */
+/**
+ * Starts a gateway that serves these engines' models; it stops after the test file.
+ * @param own further options of each worker
+ */
 export async function startOwnGateway(
   engines: Readonly<Record<string, Engine>>,
   options: Partial<ListeningOptions> = {},
+  own: Readonly<Record<string, Partial<WorkerHostOptions>>> = {},
 ): Promise<OwnGateway> {
   const logged: Record<string, unknown>[] = [];
   const write = (line: string) => void logged.push(JSON.parse(line));
@@ -62,6 +66,7 @@ export async function startOwnGateway(
         listen: `memory:${randomId()}`,
         opsPort: 0,
         log: log.child({ name }),
+        ...own[name],
       }),
     ),
   );

@@ -111,6 +111,11 @@ export const attachment = {
     describe: "Finds reasoning that engines leave there. Default: auto with --tool-parser auto, else none.",
     placeholder: "auto|NAME",
   }),
+  lora: pairs({
+    describe:
+      "LoRA adapters to load into each engine that lacks them, by their path on its machine; see docs/lora.md.",
+    placeholder: "NAME=PATH,…",
+  }),
   "health-interval": seconds("Seconds between health checks of an engine.", 2),
   "health-timeout": seconds("Longest time in seconds for an engine to answer a health check.", 2),
   "health-failures": number({

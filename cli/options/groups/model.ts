@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
-import { choice, list, number, optionalChoice, text } from "../spec.ts";
+import { choice, list, number, optionalChoice, pairs, text, toggle } from "../spec.ts";
 
 export const modelFolder = text({
   describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
@@ -32,6 +32,19 @@ export const model = {
     describe:
       "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
     min: 16,
+  }),
+  lora: pairs({
+    describe: "LoRA adapters of the model, GGUF files; requests name them as models. See docs/lora.md.",
+    placeholder: "NAME=PATH,…",
+  }),
+  "lora-updates": toggle(
+    "Lets gateways load and unload LoRA adapters while the worker runs, from any file that it can read.",
+  ),
+  "max-loras": number({
+    describe: "LoRA adapters that a llama worker keeps in memory at once, each with KV memory of its own.",
+    default: 4,
+    min: 1,
+    max: 256,
   }),
   sequences: number({
     describe: "Concurrent requests per worker. Default: 4 (llama).",

@@ -20,7 +20,7 @@ export async function messages(
   refuseMedia(raw);
   refuseBuiltInTools(raw, ["custom"]);
   const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
-  const model = dependencies.models.ofWorkers(body.model);
+  const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "chat");
   const { tokens, maxTokens, reading, grammar } = await readMessages(model, body, body.max_tokens);
   const { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt } = body;
@@ -28,6 +28,7 @@ export async function messages(
     endpoint: "messages",
     id: `msg_${randomId()}`,
     model,
+    adapter,
     hasOthers,
     body: { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt, user: metadata?.user_id },
     prompts: [{ tokens, maxTokens }],

@@ -34,7 +34,7 @@ export async function chatCompletions(
   checkMessages(raw);
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.models.ofWorkers(body.model);
+  const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "chat");
   const calls = allowedCalls(body);
   const { tokens, maxTokens, reading, grammar } = await readChat(model, {
@@ -48,6 +48,7 @@ export async function chatCompletions(
     endpoint: "chat",
     id: `chatcmpl-${randomId()}`,
     model,
+    adapter,
     hasOthers,
     body,
     prompts: [{ tokens, maxTokens }],

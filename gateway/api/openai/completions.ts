@@ -31,7 +31,7 @@ export async function completions(
   refuseUnsupported(raw, UNSUPPORTED);
   const body = validate(completionRequest, raw);
   checkCombinations(body);
-  const model = dependencies.models.ofWorkers(body.model);
+  const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "completions");
   const prompts = await readPrompts(body.prompt, model, "prompt");
   const asked = body.max_tokens ?? DEFAULT_MAX_TOKENS;
@@ -41,6 +41,7 @@ export async function completions(
     endpoint: "completions",
     id: `cmpl-${randomId()}`,
     model,
+    adapter,
     hasOthers,
     body,
     prompts: prompts.map(({ tokens }) => ({

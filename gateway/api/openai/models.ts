@@ -14,7 +14,7 @@ export function listModels(context: Context<GatewayEnv>, { models }: GatewayDepe
       ...(mayUse(key, [model.name, ...model.aliases]) ? [modelObject(model)] : []),
       ...model.adapters
         .filter((adapter) => mayUse(key, [adapter]))
-        .map((adapter) => ({ ...modelObject(model), id: adapter, parent: model.name, aliases: [] })),
+        .map((adapter) => adapterObject(model, adapter)),
     ]);
   if (!isAnthropic(context)) return context.json({ object: "list", data });
   const all = data.map(anthropicModel);
@@ -33,7 +33,10 @@ export function retrieveModel(
   id: string,
 ): Response {
   requireModel(context.get("key"), models, id);
-  const model = modelObject(models.listed(id));
+  const listed = models.listed(id);
+  const adapter = models.find(id)?.adapter;
+  if (adapter !== undefined && !listed.adapters.includes(adapter)) models.refuse(id);
+  const model = adapter === undefined ? modelObject(listed) : adapterObject(listed, adapter);
   return context.json(isAnthropic(context) ? anthropicModel(model) : model);
 }
 
@@ -46,6 +49,15 @@ const anthropicModel = ({ id, created }: ReturnType<typeof modelObject>) => ({
   id,
   display_name: id,
   created_at: new Date(created * 1000).toISOString(),
+});
+
+/** A LoRA adapter, as vLLM lists it. */
+const adapterObject = (model: ListedModel, adapter: string) => ({
+  ...modelObject(model),
+  id: adapter,
+  root: adapter,
+  parent: model.name,
+  aliases: [],
 });
 
 function modelObject({ name: id, created, contextLength, aliases }: ListedModel) {

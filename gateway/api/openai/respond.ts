@@ -20,6 +20,8 @@ export interface Question {
   /** The answer's id. */
   id: string;
   model: WorkerSide;
+  /** The LoRA adapter that answers, if the request names one. */
+  adapter: string | undefined;
   /** Whether another model may answer if this one cannot. */
   hasOthers: boolean;
   body: GenerationFields;
@@ -42,7 +44,7 @@ export async function respond(
   dependencies: GatewayDependencies,
   question: Question,
 ): Promise<Response> {
-  const { model, body, logprobs, stops, grammar, echoLogprobs } = question;
+  const { model, adapter, body, logprobs, stops, grammar, echoLogprobs } = question;
   requireLogprobs(logprobs !== undefined, model);
   const sampling = samplingOf(body, model);
   const salts = await Promise.all(
@@ -61,7 +63,7 @@ export async function respond(
       requestId,
       model,
       prompt: exactPrompt(tokens),
-      salt: salts[prompt],
+      salt: adapter === undefined ? salts[prompt] : { ...salts[prompt], loraName: adapter },
       maxTokens,
       sampling: forChoice(sampling, index),
       stops,
@@ -78,7 +80,7 @@ export async function respond(
   const format = question.format({
     id: question.id,
     created: Math.floor(Date.now() / 1000),
-    model: model.card.name,
+    model: adapter ?? model.card.name,
     vocabulary: model.tokenizer.vocabulary,
     includeUsage,
     hasLogprobs: logprobs !== undefined,

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { ENDPOINTS } from "../endpoints.ts";
 import { doctorRequest } from "./doctor.ts";
+import { loadRequest, unloadRequest } from "./lora/schemas.ts";
 import { thresholdsRequest } from "./thresholds.ts";
 import { attachRequest, changeRequest } from "./workers.ts";
 
@@ -57,6 +58,13 @@ const ANSWERS = {
   "503": "No worker is ready, all are busy, or the queue is full; `retry-after` says when to retry.",
   "504": "The answer was not complete within --request-timeout, or within the request's own deadline.",
   default: "An attached engine's own answer, unchanged.",
+};
+
+const CHANGES_ADAPTERS = {
+  ...TAKES_JSON,
+  "404": "The model or the adapter does not exist, or there is no file at the path.",
+  "502": "A worker or engine failed; the message says which of them have changed.",
+  "503": "No worker is ready, or none has joined and no engine has been reached yet.",
 };
 
 const FIXED = "On this runtime (workerd), engines can only be set in its configuration.";
@@ -127,6 +135,25 @@ export const OPERATIONS: readonly Operation[] = [
     requestSchema: thresholdsRequest,
     example: { model: "MODEL", busy_prefill_tokens: "200%" },
     responses: { "200": "The new thresholds.", ...TAKES_JSON, ...TAKES_MODEL },
+  },
+  {
+    method: "post",
+    path: "/v1/load_lora_adapter",
+    summary: "Load a LoRA adapter",
+    description:
+      "On all workers and engines of the model that lack it. Workers need --lora-updates, and vLLM VLLM_ALLOW_RUNTIME_LORA_UPDATING=1.",
+    requestSchema: loadRequest,
+    example: { lora_name: "sql", lora_path: "/adapters/sql.gguf" },
+    responses: { "200": "All of them have it, as text.", ...CHANGES_ADAPTERS },
+  },
+  {
+    method: "post",
+    path: "/v1/unload_lora_adapter",
+    summary: "Unload a LoRA adapter",
+    description: "From all workers and engines that have it. Requests that have begun go on.",
+    requestSchema: unloadRequest,
+    example: { lora_name: "sql" },
+    responses: { "200": "None of them has it any more, as text.", ...CHANGES_ADAPTERS },
   },
   {
     method: "get",

@@ -4,6 +4,7 @@ import type { OpsDependencies } from "../dependencies.ts";
 import { decisionsOf, listDecisions } from "./decisions.ts";
 import { examineEngines } from "./doctor.ts";
 import { health } from "./health.ts";
+import { loadAdapter, unloadAdapter } from "./lora/routes.ts";
 import { referencePage } from "./reference-page.ts";
 import { changeThresholds, showThresholds } from "./thresholds.ts";
 import { attachWorker, changeWorker, detachWorker, listWorkers, showWorker } from "./workers.ts";
@@ -57,6 +58,8 @@ export function addAdminRoutes(app: Hono<GatewayEnv>, dependencies: OpsDependenc
   app.get("/admin/workers/:name{.+}", (context) =>
     showWorker(context, dependencies, context.req.param("name")),
   );
+  app.post("/v1/load_lora_adapter", (context) => loadAdapter(context, dependencies));
+  app.post("/v1/unload_lora_adapter", (context) => unloadAdapter(context, dependencies));
   app.delete("/admin/workers/:name{.+}", (context) =>
     detachWorker(context, dependencies, context.req.param("name")),
   );

@@ -1,23 +1,14 @@
 import type { Context } from "hono";
 import { z } from "zod";
-import {
-  drainEndpoint,
-  encodeDrainRequest,
-  encodeRoleRequest,
-  messageOf,
-  PlaneError,
-  roleEndpoint,
-  unaryCall,
-  workerRoles,
-} from "#runtime";
+import { drainEndpoint, encodeDrainRequest, encodeRoleRequest, roleEndpoint, workerRoles } from "#runtime";
 import { readJsonBody } from "../../access/body.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { EngineReport } from "../../models/engine-report.ts";
-import type { WorkerConnection } from "../../models/members/worker-connection.ts";
 import type { WorkerReport } from "../../models/worker-report.ts";
 import type { OpsDependencies } from "../dependencies.ts";
 import { validate } from "../openai/validate.ts";
 import { strictObject } from "../strict-object.ts";
+import { askWorker, whenKnown } from "./ask-worker.ts";
 import { refuseUnknownQuery } from "./query.ts";
 
 const engineRole = z.enum(workerRoles);
@@ -119,14 +110,13 @@ export async function changeWorker(
   const worker = workers.worker(name);
   if (worker === undefined) engines.setRole(name, role);
   else
-    await ask(
-      worker,
-      roleEndpoint,
-      encodeRoleRequest(role),
-      "change its role",
-      "Start it with --role instead.",
-    );
-  if (worker !== undefined) await until(() => workers.worker(name)?.instance.card.role === role);
+    await askWorker(worker, {
+      endpoint: roleEndpoint,
+      payload: encodeRoleRequest(role),
+      wish: "change its role",
+      advice: "Start it with --role instead.",
+    });
+  if (worker !== undefined) await whenKnown(() => workers.worker(name)?.instance.card.role === role);
   log.info("role changed", { worker: name, role });
   const report = worker === undefined ? await engines.reportOf(name) : workers.reportOf(name)!;
   return context.json({ ...describe(report), role });
@@ -150,7 +140,8 @@ export async function detachWorker(
   if (worker !== undefined) {
     const report = describe(workers.reportOf(name)!);
     const payload = encodeDrainRequest(isNow ? 0 : withinMs);
-    await ask(worker, drainEndpoint, payload, "leave", "Stop its process instead.");
+    const advice = "Stop its process instead.";
+    await askWorker(worker, { endpoint: drainEndpoint, payload, wish: "leave", advice });
     return context.json({ ...report, state: "draining" }, 202);
   }
   if (hasFixedEngines) throw enginesFixed();
@@ -173,45 +164,6 @@ function readNow(text: string | undefined): boolean {
   if (text === undefined || text === "false") return false;
   if (text === "true") return true;
   throw invalidRequest("Invalid value for 'now': must be true or false.", "now");
-}
-
-const POLL_MS = 10;
-
-/** Waits for what this gateway hears of through discovery, as long as it may take. */
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + CONFIRM_MS;
-  while (!condition() && performance.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-}
-
-/** Longest time for a worker to confirm, in milliseconds. */
-const CONFIRM_MS = 5_000;
-
-/**
- * Asks a worker for something that it announces in discovery, so that all gateways know.
- * @param wish what it is asked to do
- * @param advice what to do if it cannot be asked, as a sentence
- * @throws ApiError 400 if it refuses, 502 if it cannot be asked
- */
-async function ask(
-  { client, instance }: WorkerConnection,
-  endpoint: string,
-  payload: Uint8Array,
-  wish: string,
-  advice: string,
-): Promise<void> {
-  try {
-    if (client === undefined) throw new PlaneError("connection_lost", "It is not connected.");
-    await unaryCall(client, endpoint, payload, { deadlineMs: CONFIRM_MS });
-  } catch (cause) {
-    if (cause instanceof PlaneError && cause.code === "invalid_request") throw invalidRequest(cause.message);
-    throw new ApiError(
-      502,
-      "server_error",
-      `The worker '${instance.name}' cannot be asked to ${wish}: ${messageOf(cause)} ${advice}`,
-      { code: "worker_failed", cause },
-    );
-  }
 }
 
 const UNIT_MS = { ms: 1, s: 1_000, m: 60_000 } as const;

@@ -33,6 +33,16 @@ test("without a salt of the gateway's, a body stays as it is", () => {
   expect(bodyFor(engine("vllm"))).toBe(bytes);
 });
 
+test("an engine that takes adapters in a field of their own gets it", () => {
+  const text = '{"model":"sql","messages":[]}';
+  const to = (kind: string) => {
+    const bodyFor = bodiesFor(encode(text), ownFieldsOf(CHAT, JSON.parse(text), undefined, "sql"), []);
+    return JSON.parse(new TextDecoder().decode(bodyFor(engine(kind))));
+  };
+  expect(to("sglang")).toEqual({ model: "sql", messages: [], lora_path: "sql" });
+  expect(to("vllm")).toEqual({ model: "sql", messages: [] });
+});
+
 test("an answer that continues elsewhere keeps the engine's own fields", () => {
   const text = '{"model":"m","messages":[],"guided_regex":"a+"}';
   const continued = { model: "m", messages: ["more"], guided_regex: "a+", cache_salt: "theirs" };

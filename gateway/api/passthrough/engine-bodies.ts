@@ -11,14 +11,25 @@ export interface OwnFields {
   readonly structuredOutput: StructuredOutput | undefined;
   /** The salt that the gateway sets; undefined if clients may set their own. */
   readonly salt: string | undefined;
+  /** The LoRA adapter that the request names as its model. */
+  readonly lora: string | undefined;
 }
 
-/** @param salt undefined if clients may set their own */
+/**
+ * @param salt undefined if clients may set their own
+ * @param lora the LoRA adapter that the request names as its model
+ */
 export const ownFieldsOf = (
   path: string,
   body: PromptBody | undefined,
   salt: string | undefined,
-): OwnFields => ({ path, salt, structuredOutput: body && structuredOutputOf(path, body) });
+  lora?: string,
+): OwnFields => ({
+  path,
+  salt,
+  structuredOutput: body && structuredOutputOf(path, body),
+  lora: body && lora,
+});
 
 /**
  * The body for each engine. Those for the present engines are made at once, so that the client learns at once what one
@@ -30,8 +41,8 @@ export function bodiesFor(
   own: OwnFields,
   members: readonly EngineMember[],
 ): WireJob["bodyFor"] {
-  const { structuredOutput, salt } = own;
-  if (bytes === undefined || (structuredOutput === undefined && salt === undefined))
+  const { structuredOutput, salt, lora } = own;
+  if (bytes === undefined || (structuredOutput ?? salt ?? lora) === undefined)
     return (_, continued) => continued ?? bytes;
   const made = new Map<string, Uint8Array>();
   const bodyFor = (engine: EngineTarget, continued?: Uint8Array) => {
@@ -47,12 +58,14 @@ export function bodiesFor(
 
 function withOwn(
   bytes: Uint8Array,
-  { path, structuredOutput, salt }: OwnFields,
+  { path, structuredOutput, salt, lora }: OwnFields,
   { adapter, profile }: EngineTarget,
 ): Uint8Array {
   const version = profile?.version;
+  const named = lora === undefined ? undefined : adapter?.loraFields?.(lora);
+  const whole = named === undefined ? bytes : withFields(bytes, new Set(Object.keys(named)), named);
   const body =
-    structuredOutput === undefined ? bytes : withOwnFields(bytes, structuredOutput, adapter, version);
+    structuredOutput === undefined ? whole : withOwnFields(whole, structuredOutput, adapter, version);
   if (salt === undefined) return body;
   const fields = adapter?.saltFields?.(salt, { path, version }) ?? {};
   return withFields(body, new Set([...CACHE_FIELDS, ...Object.keys(fields)]), fields);

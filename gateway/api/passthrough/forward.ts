@@ -77,7 +77,7 @@ export async function forward(
   const { resources } = dependencies.models;
   const resource = resourceOf(path, body);
   const salt = usesCache(path, method) ? context.var.cacheSalt : undefined;
-  const own = ownFieldsOf(path, body, salt);
+  const own = ownFieldsOf(path, body, salt, adapter);
   requireSaltable(model, own);
   const job: WireJob = {
     requestId,

@@ -37,7 +37,7 @@ export async function responses(
 ): Promise<Response> {
   const body = readCreation(raw);
   const { models, responses: store } = dependencies;
-  const model = models.ofWorkers(body.model);
+  const { model, adapter } = models.answering(body.model);
   requireApi(model, "chat");
   const owner = ownerOf(context);
   const { input, all } = await conversationItems(store, owner, body);
@@ -56,6 +56,7 @@ export async function responses(
       endpoint: "responses",
       id,
       model,
+      adapter,
       hasOthers: hasOthers && !body.background,
       body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key, cache_salt },
       prompts: [{ tokens, maxTokens }],
@@ -70,7 +71,7 @@ export async function responses(
   const begun = ({ model, created }: Pick<AnswerHead, "model" | "created">) =>
     newResponse(id, model, created, body);
   if (!body.background) return made();
-  const response = begun({ model: model.card.name, created: Math.floor(Date.now() / 1000) });
+  const response = begun({ model: adapter ?? model.card.name, created: Math.floor(Date.now() / 1000) });
   return inBackground(context, dependencies, { owner, response, input }, body.stream === true, made);
 }
 

@@ -185,6 +185,12 @@ export class EngineConnection implements WatchedEngine {
     this.#dependencies.watch.wake(this);
   }
 
+  /** Reads its models now, because they have changed. @throws EngineApiError */
+  async refreshModels(): Promise<void> {
+    const models = this.adapter && (await this.#readModels(this.adapter));
+    if (models !== undefined && this.state !== "gone") await this.#noteModels(models);
+  }
+
   /**
    * A request failed because of the engine.
    * @param isUnreachable whether it could not be connected to; then it is checked at once

@@ -23,6 +23,8 @@ import { RequestHealth } from "./request-health.ts";
  */
 export type WorkerState = "connecting" | "ready" | "down" | "draining" | "gone";
 
+const NONE: readonly string[] = [];
+
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 2_000;
 
@@ -73,7 +75,6 @@ export class WorkerConnection implements WorkerMember {
   readonly hangs = new RequestListeners();
   readonly evictions = new RequestListeners();
   readonly #eviction = new Eviction(() => this.evictions.notify("it is leaving"));
-  readonly adapters: readonly string[] = [];
   state: WorkerState = "connecting";
   client: RequestPlaneClient | undefined;
   /** Why it is not connected. */
@@ -122,6 +123,10 @@ export class WorkerConnection implements WorkerMember {
 
   get aliases(): readonly string[] {
     return this.instance.card.aliases;
+  }
+
+  get adapters(): readonly string[] {
+    return this.instance.card.loraAdapters ?? NONE;
   }
 
   get contextLength(): number {

@@ -76,6 +76,20 @@ function instance(name: string, card: Partial<ModelCard> = {}): Instance {
 const put = (key: string, value: Instance) => discovery.put(`instances/${key}`, value);
 
 describe("the catalog", () => {
+  test("notes a worker's new LoRA adapters, and keeps the worker", async () => {
+    await catalog.open(listener);
+    const worker = instance("a", { loraAdapters: ["sql"] });
+    await put("a", worker);
+    await put("a", { ...worker, card: { ...worker.card, loraAdapters: ["sql", "poems"] } });
+    expect(events).toEqual(["a joins tiny first"]);
+    const adapters = () => catalog.list().flatMap(({ instances }) => [...instances][0]!.card.loraAdapters);
+    expect(adapters()).toEqual(["sql", "poems"]);
+    await put("a", worker);
+    await put("a", { ...worker, card: { ...worker.card, loraAdapters: ["sql"], maxSequences: 2 } });
+    expect(events).toEqual(["a joins tiny first", "a leaves tiny", "a joins tiny first"]);
+    expect(adapters()).toEqual(["sql"]);
+  });
+
   test("reports workers that exist, join and leave", async () => {
     await put("a", instance("a"));
     await catalog.open(listener);

@@ -49,6 +49,14 @@ const MISSING_MS = 2 * defaultTtlMs;
 export const areCompatible = (one: ModelCard, other: ModelCard) =>
   one.blockSize === other.blockSize && one.tokenizer.sha256 === other.tokenizer.sha256;
 
+/** Whether two values of one worker differ at most in its LoRA adapters. */
+function isSameButAdapters(one: Instance, other: Instance): boolean {
+  const [before, after] = [one, other].map((instance) =>
+    JSON.stringify({ ...instance, card: { ...instance.card, loraAdapters: [] } }),
+  );
+  return before === after;
+}
+
 /** The models and their workers according to discovery. */
 export class ModelCatalog {
   readonly #discovery: Discovery;
@@ -150,6 +158,13 @@ export class ModelCatalog {
     if (parsed.success && parsed.data.drainWithinMs !== undefined) {
       this.#values.set(key, json);
       this.#drain(key, parsed.data.drainWithinMs, listener);
+      return;
+    }
+    const known = this.#instances.get(key)?.instance;
+    if (parsed.success && known !== undefined && isSameButAdapters(known, parsed.data)) {
+      // The worker stays, with all that is known of its cache.
+      known.card.loraAdapters = parsed.data.card.loraAdapters;
+      this.#values.set(key, json);
       return;
     }
     this.#remove(key, listener);

@@ -257,6 +257,7 @@ function templateOf({ chatTemplate, specialTokens }: ModelCard): ChatTemplate {
   }
 }
 
-/** Whether two cards differ at most in their creation time. */
-const isSame = (one: ModelCard, other: ModelCard) =>
-  JSON.stringify({ ...one, created: 0 }) === JSON.stringify({ ...other, created: 0 });
+/** Whether two cards differ at most in what is each worker's own: creation time and LoRA adapters. */
+const isSame = (one: ModelCard, other: ModelCard) => commonPart(one) === commonPart(other);
+
+const commonPart = (card: ModelCard) => JSON.stringify({ ...card, created: 0, loraAdapters: [] });

@@ -78,9 +78,11 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   }
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
-    const { preferences, requestId, salt } = this.#job;
+    const { preferences, requestId, salt, model } = this.#job;
+    const lacking = salt?.loraName === undefined ? [] : model.withoutAdapter(salt.loraName);
     return {
-      ...{ requestId, preferences, excluded, salt },
+      ...{ requestId, preferences, salt },
+      excluded: lacking.length === 0 ? excluded : [...excluded, ...lacking],
       prompt: this.#request.nextPrompt,
       remotePrefill: this.#remotePrefill,
       isPrefillOnly: this.#job.maxTokens - this.#answer.length === 1,

@@ -48,10 +48,11 @@ export class WorkerRequest {
     this.#tokensBefore = this.#answer.length;
   }
 
-  /** Whether a worker's engine can answer it: workers of a model can be of several versions. */
-  suits({ instance }: WorkerMember): boolean {
+  /** Whether a worker can answer it: workers of a model can be of several versions, and have different adapters. */
+  suits({ instance, adapters }: WorkerMember): boolean {
     const { features } = instance.card;
     const { grammar, salt } = this.#job;
+    if (salt?.loraName !== undefined && !adapters.includes(salt.loraName)) return false;
     if (grammar !== undefined && features.grammar !== true) return false;
     return salt?.namespace === undefined || features.cacheSalt === true;
   }

@@ -11,7 +11,7 @@ export const statusReason = (status: number) => `The engine answered with status
  */
 export function reportAnswer(
   worker: EngineMember,
-  { method, path }: Pick<WireJob, "method" | "path">,
+  { method }: Pick<WireJob, "method">,
   status: number,
 ): void {
   if (status !== 429) {
@@ -19,9 +19,5 @@ export function reportAnswer(
     else worker.reportSuccess();
   }
   // A 404 for a model that the engine listed: it may no longer have the model.
-  if (method === "POST" && (status === 404 || (status < 300 && CHANGES_MODELS.test(path))))
-    worker.engine.rereadModels();
+  if (method === "POST" && status === 404) worker.engine.rereadModels();
 }
-
-/** Paths that make an engine load or unload adapters. */
-const CHANGES_MODELS = /^\/v1\/(un)?load_lora_adapter\b/;

@@ -1,0 +1,120 @@
+import type { Llama, LlamaContext, LlamaModel } from "node-llama-cpp";
+import {
+  type GenerateRequest,
+  type KvEvent,
+  type Logger,
+  type ModelCard,
+  PlaneError,
+  type TokenPiece,
+} from "#runtime";
+import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
+import type { KvImport } from "../kv/types.ts";
+import { type CardOptions, describeModel } from "./card.ts";
+import { embedWith } from "./embeddings.ts";
+import { ContextEngine, type SharedParts } from "./engine.ts";
+import { Grammars } from "./grammar/grammars.ts";
+import { type AdapterContexts, adapterFiles } from "./lora/adapter-files.ts";
+import { LlamaAdapters } from "./lora/adapters.ts";
+import { readVocabulary } from "./vocabulary.ts";
+
+/** What an engine needs besides the loaded model. */
+export interface LlamaEngineOptions extends CardOptions {
+  readonly threads: number;
+  /** LoRA adapters that have a context at once. */
+  readonly maxLoras: number;
+  readonly adapterContexts: AdapterContexts;
+  readonly log: Logger;
+}
+
+/** A loaded GGUF model. `open.ts` opens it. */
+export class LlamaEngine implements Engine {
+  readonly card: ModelCard;
+  readonly kvEvents: KvEventSource;
+  readonly lora: LlamaAdapters<ContextEngine>;
+  readonly #llama: Llama;
+  readonly #model: LlamaModel;
+  readonly #threads: number;
+  /** Answers without an adapter. */
+  readonly #base: ContextEngine;
+  readonly #vocabulary: TokenPiece[];
+  #publish: (events: KvEvent[]) => void = () => {};
+
+  /** @param context the model's own */
+  constructor(llama: Llama, model: LlamaModel, context: LlamaContext, options: LlamaEngineOptions) {
+    const { threads, log, maxLoras, adapterContexts } = options;
+    this.#llama = llama;
+    this.#model = model;
+    this.#threads = threads;
+    this.#vocabulary = readVocabulary(model);
+    const shared: SharedParts = {
+      ...{ model, log },
+      grammars: new Grammars(llama, model, this.#vocabulary),
+      publish: (events) => this.#publish(events),
+    };
+    this.#base = new ContextEngine(context, shared);
+    this.lora = new LlamaAdapters(adapterFiles(shared, adapterContexts), maxLoras);
+    this.kvEvents = {
+      subscribe: (listener) => {
+        this.#publish = listener;
+      },
+      snapshot: () => this.#contexts.flatMap((each) => each.snapshot()),
+    };
+    this.card = describeModel(model, context, this.#vocabulary, options);
+  }
+
+  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta> {
+    return this.#answer(request, signal, (context) => context.generate(request, signal));
+  }
+
+  async exportKv(request: GenerateRequest, signal: AbortSignal): Promise<Prefilled> {
+    const { loraName } = request;
+    if (loraName === undefined) return this.#base.exportKv(request, signal);
+    return this.lora.use(loraName, signal, (context) => context.exportKv(request, signal));
+  }
+
+  importKv(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncIterable<Delta> {
+    return this.#answer(request, signal, (context) => context.importKv(request, kv, signal));
+  }
+
+  tokenize(text: string): Uint32Array {
+    return Uint32Array.from(this.#model.tokenize(text, true));
+  }
+
+  vocabulary(): TokenPiece[] {
+    return this.#vocabulary;
+  }
+
+  async embed(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]> {
+    if (!this.card.features.embeddings)
+      throw new PlaneError("invalid_request", "This model does not support embeddings.");
+    const { contextLength } = this.card;
+    return embedWith(this.#model, { threads: this.#threads, contextLength }, inputs, signal);
+  }
+
+  stats(): EngineStats {
+    const contexts = this.#contexts;
+    const sum = (of: (context: ContextEngine) => number) =>
+      contexts.reduce((total, each) => total + of(each), 0);
+    return {
+      running: sum(({ running }) => running),
+      waiting: sum(({ waiting }) => waiting),
+      kvUsage: sum(({ blocks }) => blocks) / (this.card.totalBlocks * contexts.length),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#llama.dispose();
+  }
+
+  get #contexts(): ContextEngine[] {
+    return [this.#base, ...this.lora.contexts];
+  }
+
+  #answer(
+    { loraName }: GenerateRequest,
+    signal: AbortSignal,
+    answer: (context: ContextEngine) => AsyncIterable<Delta>,
+  ): AsyncIterable<Delta> {
+    return loraName === undefined ? answer(this.#base) : this.lora.answer(loraName, signal, answer);
+  }
+}
