@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { stall } from "../../scripts/testing/stall.ts";
 import { NO_THRESHOLDS } from "../routing/load/thresholds.ts";
 import type { Gateway } from "./create-gateway.ts";
 import { ask, attach, chat, FaultyEngine, models } from "./test-engine.ts";
@@ -198,7 +199,7 @@ describe("the gateway's own doctor", () => {
     const gateway = await attach([engine], {
       engines: [{ url: engine.url, name: "one", apiKey: "secret" }],
     });
-    const { status, body, text } = await ask(gateway, "/admin/doctor", { timeout_ms: 1_000 });
+    const { status, body, text } = await ask(gateway, "/admin/doctor", { timeout_ms: 1_000 * stall() });
     expect(status).toBe(200);
     expect(body.engines).toMatchObject([{ engine: { name: "one", kind: "vllm" } }]);
     const checks = body.engines[0].checks.map(({ id, status }: { id: string; status: string }) => [

@@ -48,7 +48,7 @@ export async function startOwnGateway(
     discovery,
     routerModule,
     bodyLimit: 1_000_000,
-    timeoutMs: 10_000,
+    timeoutMs: 120_000,
     log,
     version: "0.0.0",
     ...options,
