@@ -1,4 +1,5 @@
 import { invalidRequest } from "../kernel/errors.ts";
+import { type CallSyntax, formRule } from "./call-syntax.ts";
 import { type Item, Rules, repeat, rule, type Sequence, text } from "./gbnf/rules.ts";
 import { writeGrammar } from "./gbnf/write.ts";
 import { JsonRules } from "./json-rules.ts";
@@ -36,31 +37,53 @@ export function callsGrammar(tools: readonly ToolSchema[], { parallel, answer }:
 }
 
 /**
- * The grammar of what follows the text that begins a call, up to the end of the last one:
- * `{"name": "f", "arguments": {…}}</tool_call>`, as models of the family hermes write it.
+ * The grammar of what follows the text that begins calls, up to the end of the last one, as a model writes them.
  *
  * @throws ApiError 400 that names the first keyword that cannot be honoured
  */
-export function taggedCallsGrammar(
+export function writtenCallsGrammar(
   tools: readonly ToolSchema[],
-  { begin, end, parallel }: { readonly begin: string; readonly end: string; readonly parallel: boolean },
+  { forms }: CallSyntax,
+  { parallel }: Pick<CallsOptions, "parallel">,
 ): string {
   const rules = new Rules();
   const json = new JsonRules(rules);
-  const call = callRule(rules, json, tools, "arguments");
-  const first = [json.blank, call, json.blank, text(end)];
-  const more = rules.add("more-calls", [[json.blank, text(begin), ...first]]);
-  return written(rules, [[...first, repeat(more, 0, parallel ? Number.POSITIVE_INFINITY : 0)]]);
+  const parameters = tools.map((tool, index) => argumentsOf(rules, tool.parameters, pathOf(index)));
+  const calls = {
+    json,
+    object: () => rule(rules.share("call", "call", () => callObjects(json, tools, parameters, "arguments"))),
+    named: (before: string, between: Sequence) =>
+      rule(
+        rules.add(
+          "call",
+          tools.map(({ name }, index) => [text(before), text(name), ...between, parameters[index]!]),
+        ),
+      ),
+  };
+  return written(
+    rules,
+    forms.map((form) => formRule(rules, form, calls, parallel)),
+  );
 }
 
 function callRule(rules: Rules, json: JsonRules, tools: readonly ToolSchema[], key: string): Item {
-  const alternatives = tools.map(({ name, parameters }, index) => [
-    ...[text("{"), json.blank, ...json.key("name"), text(JSON.stringify(name)), text(","), json.blank],
-    ...[...json.key(key), argumentsOf(rules, parameters, `tools[${index}].function.parameters`)],
-    ...[json.blank, text("}")],
-  ]);
-  return rule(rules.add("call", alternatives));
+  const parameters = tools.map((tool, index) => argumentsOf(rules, tool.parameters, pathOf(index)));
+  return rule(rules.add("call", callObjects(json, tools, parameters, key)));
 }
+
+/** The ways to write a call as a JSON object. */
+const callObjects = (
+  json: JsonRules,
+  tools: readonly ToolSchema[],
+  parameters: readonly Item[],
+  key: string,
+): Sequence[] =>
+  tools.map(({ name }, index) => [
+    ...[text("{"), json.blank, ...json.key("name"), text(JSON.stringify(name)), text(","), json.blank],
+    ...[...json.key(key), parameters[index]!, json.blank, text("}")],
+  ]);
+
+const pathOf = (index: number) => `tools[${index}].function.parameters`;
 
 function argumentsOf(rules: Rules, parameters: unknown, path: string): Item {
   const root = locate(parameters ?? { type: "object", properties: {} }, path);

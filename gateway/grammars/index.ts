@@ -8,7 +8,8 @@ import { compilePattern } from "./regex/compile.ts";
 import { Compiler } from "./schema/compiler.ts";
 import { locate, unsupported } from "./schema/located.ts";
 
-export { type CallsOptions, callsGrammar, type ToolSchema, taggedCallsGrammar } from "./calls.ts";
+export type { CallForm, CallSyntax } from "./call-syntax.ts";
+export { type CallsOptions, callsGrammar, type ToolSchema, writtenCallsGrammar } from "./calls.ts";
 export { type ReasoningTexts, reasoningGrammar } from "./reasoning.ts";
 
 /**

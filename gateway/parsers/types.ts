@@ -1,3 +1,4 @@
+import type { CallSyntax } from "../grammars/index.ts";
 import type { Step, TextReader } from "./reading/text-reader.ts";
 
 /** Receives the parts of an answer in their order, each in pieces. */
@@ -54,6 +55,8 @@ export interface ToolFormat {
    * too are dropped wherever they are after a call.
    */
   readonly ends?: readonly string[];
+  /** How calls are written, if their arguments are JSON: the arguments of strict functions then match their schema. */
+  readonly syntax?: CallSyntax;
   /** Control tokens of the model that the format needs to see; others are not part of an answer's text. */
   readonly controls?: readonly string[];
   /**

@@ -4,11 +4,10 @@ import {
   callsGrammar,
   type ReasoningTexts,
   reasoningGrammar,
-  taggedCallsGrammar,
+  writtenCallsGrammar,
 } from "../../grammars/index.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import { hermes } from "../../parsers/tools/hermes.ts";
 import { json } from "../../parsers/tools/json.ts";
 import type { ToolFormat } from "../../parsers/types.ts";
 import {
@@ -47,13 +46,10 @@ export function chatGrammar(
   const parallel = !calls.isSingle;
   const tools = [...calls.tools.values()];
   if (!calls.isRequired && demand === undefined) {
-    const [begin] = hermes.begins;
-    const tags = { begin: begin!, end: hermes.ends![0]!, parallel };
-    const key = JSON.stringify(["strict", tools, tags]);
-    return {
-      grammar: { gbnf: kept(key, () => taggedCallsGrammar(tools, tags)), after: [begin!] },
-      toolFormat,
-    };
+    const syntax = toolFormat!.syntax!;
+    const key = JSON.stringify(["strict", tools, syntax, parallel]);
+    const gbnf = kept(key, () => writtenCallsGrammar(tools, syntax, { parallel }));
+    return { grammar: { gbnf, after: [...syntax.begins] }, toolFormat };
   }
   requireGrammars(model, calls.isRequired ? "tool_choice" : demand!.param.split(".")[0]!);
   const answer = calls.isRequired || demand === undefined ? undefined : answerOf(demand);
@@ -75,7 +71,7 @@ function withReasoning(
 /** Whether calls that the model may choose to make must match their schemas, and can be made to. */
 const isStrict = ({ card, toolFormat }: WorkerSide, { tools }: AllowedCalls): boolean =>
   card.features.grammar === true &&
-  toolFormat === hermes &&
+  toolFormat?.syntax !== undefined &&
   [...tools.values()].some(({ isStrict }) => isStrict === true);
 
 /** What the answer may be if nothing is called. */

@@ -6,14 +6,30 @@ const SECTION_BEGIN = "<｜tool▁calls▁begin｜>";
 const SECTION_END = "<｜tool▁calls▁end｜>";
 const CALL_BEGIN = "<｜tool▁call▁begin｜>";
 const CALL_END = "<｜tool▁call▁end｜>";
-const SEPARATOR = "<｜tool▁sep｜>";
+export const SEPARATOR = "<｜tool▁sep｜>";
+
+/** What a version writes around a call's name and arguments. */
+interface DeepseekOptions extends Pick<ToolFormat, "name" | "matches"> {
+  readonly before: string;
+  readonly between: string;
+  readonly after: string;
+}
 
 /**
  * DeepSeek's calls before V3.2. Models of one version sometimes write those of another, so both are read: what follows
  * the separator tells them apart.
  */
-export const deepseekFormat = (options: Pick<ToolFormat, "name" | "matches">): ToolFormat => ({
+export const deepseekFormat = ({ before, between, after, ...options }: DeepseekOptions): ToolFormat => ({
   ...options,
+  syntax: {
+    begins: [SECTION_BEGIN],
+    forms: [
+      {
+        ...{ kind: "named", before: CALL_BEGIN + before, between, after: after + CALL_END },
+        ...{ more: "", end: SECTION_END },
+      },
+    ],
+  },
   begins: [SECTION_BEGIN, CALL_BEGIN],
   ends: [CALL_END, SECTION_END],
   controls: [SECTION_BEGIN, SECTION_END, CALL_BEGIN, CALL_END, SEPARATOR],

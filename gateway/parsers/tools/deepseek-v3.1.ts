@@ -1,4 +1,4 @@
-import { deepseekFormat } from "./deepseek-calls.ts";
+import { deepseekFormat, SEPARATOR } from "./deepseek-calls.ts";
 
 /**
  * `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{…}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`.
@@ -6,5 +6,8 @@ import { deepseekFormat } from "./deepseek-calls.ts";
  */
 export const deepseekV31 = deepseekFormat({
   name: "deepseek-v3.1",
+  before: "",
+  between: SEPARATOR,
+  after: "",
   matches: ({ template, model }) => template.includes("<｜tool▁sep｜>") || /deepseek-?v3\.1/.test(model),
 });

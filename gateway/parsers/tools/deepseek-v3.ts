@@ -1,4 +1,4 @@
-import { deepseekFormat } from "./deepseek-calls.ts";
+import { deepseekFormat, SEPARATOR } from "./deepseek-calls.ts";
 
 /**
  * `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f⏎```json⏎{…}⏎```<｜tool▁call▁end｜><｜tool▁calls▁end｜>`.
@@ -6,6 +6,9 @@ import { deepseekFormat } from "./deepseek-calls.ts";
  */
 export const deepseekV3 = deepseekFormat({
   name: "deepseek-v3",
+  before: `function${SEPARATOR}`,
+  between: "\n```json\n",
+  after: "\n```",
   matches: ({ template, model }) =>
     (template.includes("<｜tool▁sep｜>") && template.includes("```json")) ||
     /deepseek-?(?:r1|v3(?!\.))/.test(model),

@@ -16,6 +16,13 @@ export const granite: ToolFormat = {
     template.includes("<|start_of_role|>") && (template.includes("tool_call") || model.includes("granite")),
   begins: [OLD, NEW],
   ends: [END],
+  syntax: {
+    begins: [OLD, NEW],
+    forms: [
+      { kind: "list", end: "" },
+      { kind: "objects", end: END, more: NEW },
+    ],
+  },
   controls: [OLD, NEW, END],
   *read(reader, calls) {
     yield* readCallObjects(reader, calls);

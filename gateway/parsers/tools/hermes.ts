@@ -10,6 +10,10 @@ export const hermes: ToolFormat = {
   matches: ({ template }) => template.includes("<tool_call>"),
   begins: ["<tool_call>"],
   ends: ["</tool_call>"],
+  syntax: {
+    begins: ["<tool_call>"],
+    forms: [{ kind: "objects", end: "</tool_call>", more: "<tool_call>" }],
+  },
   controls: ["<tool_call>", "</tool_call>"],
   *read(reader, calls) {
     do {

@@ -19,6 +19,15 @@ export const kimiK2: ToolFormat = {
   matches: ({ template, model }) => template.includes(CALL_BEGIN) || /kimi-?k2/.test(model),
   begins: [...SECTION_BEGINS, CALL_BEGIN],
   ends: [CALL_END, ...SECTION_ENDS],
+  syntax: {
+    begins: [SECTION_BEGINS[0]!],
+    forms: [
+      {
+        ...{ kind: "named", before: `${CALL_BEGIN}functions.`, isNumbered: true, between: ARGUMENTS },
+        ...{ after: CALL_END, more: "", end: SECTION_ENDS[0]! },
+      },
+    ],
+  },
   controls: [...SECTION_BEGINS, ...SECTION_ENDS, CALL_BEGIN, CALL_END, ARGUMENTS],
   *read(reader, calls, { tools, begin }) {
     yield* reader.skipSpace();

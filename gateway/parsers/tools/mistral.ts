@@ -18,6 +18,13 @@ export const mistral: ToolFormat = {
   matches: ({ template }) => template.includes(BEGIN),
   begins: [BEGIN],
   ends: [END],
+  syntax: {
+    begins: [BEGIN],
+    forms: [
+      { kind: "list", end: "" },
+      { kind: "named", before: "", between: "[ARGS]", after: "", more: BEGIN, end: "" },
+    ],
+  },
   controls: [BEGIN, END, "[CALL_ID]", "[ARGS]"],
   *read(reader, calls) {
     do {

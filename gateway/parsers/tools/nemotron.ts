@@ -14,6 +14,7 @@ export const nemotron: ToolFormat = {
   matches: ({ template }) => template.includes(BEGIN),
   begins: [BEGIN],
   ends: [END],
+  syntax: { begins: [BEGIN], forms: [{ kind: "list", end: END }] },
   controls: [BEGIN, END],
   *read(reader, calls) {
     yield* readCallObjects(reader, calls);

@@ -15,6 +15,7 @@ export const phi4: ToolFormat = {
     template.includes("<|/tool|>") || template.includes(END) || /phi-?4/.test(model),
   begins: [BEGIN, `${LIST}[`],
   ends: [END],
+  syntax: { begins: [BEGIN], forms: [{ kind: "list", end: END }] },
   controls: [BEGIN, END],
   *read(reader, calls, { begin }) {
     yield* reader.skipSpace();
