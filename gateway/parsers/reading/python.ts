@@ -1,6 +1,7 @@
 import type { CallSink, Tools } from "../types.ts";
 import { type Dialect, escaped, readLiteral, type Write } from "./literal.ts";
 import { declaredName } from "./names.ts";
+import { argumentNames } from "./schema.ts";
 import { Nonsense, type Step, type TextReader } from "./text-reader.ts";
 
 /**
@@ -30,40 +31,57 @@ export const PYTHON: Dialect = {
 
 const isQuote = (character: string) => character === '"' || character === "'";
 
+/** Which functions may be called. */
+export interface Callable {
+  readonly tools: Tools;
+  /** Whether others are calls too. */
+  readonly others: boolean;
+}
+
 /**
  * Reads `[f(k="v"), g()]`, or such calls without brackets.
- * @param tools the functions that may be called; undefined if all may
  * @throws Nonsense if it is something else
  */
-export function* readPythonCalls(reader: TextReader, calls: CallSink, tools?: Tools): Step<void> {
+export function* readPythonCalls(
+  reader: TextReader,
+  calls: CallSink,
+  { tools, others }: Callable,
+): Step<void> {
   const isList = yield* reader.tryText("[");
   do {
     yield* reader.skipSpace();
     const name = yield* reader.while(/[\p{L}\p{N}_.-]/u);
     if (name === "") throw new Nonsense("Expected a call.");
-    if (tools !== undefined) declaredName(name, tools);
+    if (!others) declaredName(name, tools);
     yield* reader.skipSpace();
     yield* reader.expect("(");
-    yield* readKeywords(reader, calls, () => calls.begin(name));
+    yield* readArguments(reader, calls, argumentNames(tools, name), () => calls.begin(name));
     yield* reader.skipSpace();
   } while ((yield* reader.tryText(",")) || (!isList && (yield* reader.tryText(";"))));
   // The last bracket may be missing.
   if (isList) yield* reader.tryText("]");
 }
 
-/** Reads the arguments of a call, such as `city="Paris", days=3)`, from after its parenthesis, and ends the call. */
-export function* readKeywords(reader: TextReader, calls: CallSink, begin: () => void): Step<void> {
+/**
+ * Reads the arguments of a call, such as `"Paris", days=3)`, from after its parenthesis, and ends the call.
+ * @param names of the function's parameters, for arguments without a name
+ */
+export function* readArguments(
+  reader: TextReader,
+  calls: CallSink,
+  names: readonly string[],
+  begin: () => void,
+): Step<void> {
   const write = (json: string) => calls.arguments(json);
+  let position = 0;
   let separator = "{";
   for (;;) {
     yield* reader.skipSpace();
     if (yield* reader.tryText(")")) break;
-    const name = yield* reader.while(/[\p{L}\p{N}_]/u);
-    yield* reader.skipSpace();
-    if (name !== "") yield* reader.expect("=");
-    if (name === "" || (yield* reader.peek()) === "=") throw new Nonsense("Expected a keyword argument.");
+    const name = (yield* readKeyword(reader)) ?? names[position++];
+    if (name === undefined) throw new Nonsense("Expected a keyword argument.");
     if (separator === "{") begin();
-    write(`${separator}"${name}":`);
+    write(`${separator}${JSON.stringify(name)}:`);
     separator = ",";
     yield* readLiteral(reader, write, PYTHON);
     yield* reader.skipSpace();
@@ -74,6 +92,20 @@ export function* readKeywords(reader: TextReader, calls: CallSink, begin: () => 
   if (separator === "{") begin();
   write(separator === "{" ? "{}" : "}");
   calls.end();
+}
+
+/** Reads `name=`. @returns undefined if something else is there, which stays unread */
+function* readKeyword(reader: TextReader): Step<string | undefined> {
+  let name = "";
+  let at = 0;
+  for (let next = yield* reader.peek(); /[\p{L}\p{N}_]/u.test(next); next = yield* reader.peek(++at))
+    name += next;
+  while (/\s/.test(yield* reader.peek(at))) at++;
+  if (name === "" || (yield* reader.peek(at)) !== "=") return undefined;
+  reader.skip(at + 1);
+  yield* reader.skipSpace();
+  if ((yield* reader.peek()) === "=") throw new Nonsense("Expected an argument.");
+  return name;
 }
 
 /** Reads one literal between quotes. */

@@ -41,7 +41,7 @@ export const gemma: ToolFormat = {
     if (tag === undefined) {
       // It may print what the function returns.
       const isPrinted = begin === CODE && (yield* reader.tryText("print("));
-      yield* readPythonCalls(reader, calls, tools);
+      yield* readPythonCalls(reader, calls, { tools, others: false });
       yield* reader.skipSpace();
       if (isPrinted) yield* reader.tryText(")");
       yield* reader.skipSpace();

@@ -1,7 +1,8 @@
 import { passArguments } from "../reading/json-arguments.ts";
 import { readCallObjects, USUAL_KEYS } from "../reading/json-call.ts";
 import { declaredName, functionName } from "../reading/names.ts";
-import { readKeywords } from "../reading/python.ts";
+import { readArguments } from "../reading/python.ts";
+import { argumentNames } from "../reading/schema.ts";
 import type { ToolFormat } from "../types.ts";
 
 const BEGIN = "<|python_tag|>";
@@ -33,7 +34,7 @@ export const llama3Json: ToolFormat = {
     yield* reader.skipSpace();
     if (begin === BEGIN && !/[{[]/.test(yield* reader.peek())) {
       const name = functionName((yield* reader.textPast(["("])).text.replace(/\.call$/, ""));
-      yield* readKeywords(reader, calls, () => calls.begin(name));
+      yield* readArguments(reader, calls, argumentNames(tools, name), () => calls.begin(name));
       return;
     }
     const accepts = (name: string) => begin === BEGIN || declaredName(name, tools) !== "";

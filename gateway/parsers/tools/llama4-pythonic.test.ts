@@ -68,6 +68,19 @@ describe("the llama4-pythonic parser", () => {
     expect(read(`[now(a=${value}`).calls).toMatchObject([{ name: "now", isBroken: true }]);
   });
 
+  test.each([
+    ['get_weather("Paris")', '{"city":"Paris"}'],
+    ["get_weather('Paris', 3)", '{"city":"Paris","days":3}'],
+    ["get_weather('Paris', metric = True)", '{"city":"Paris","metric":true}'],
+    ["get_weather(True)", '{"city":true}'],
+  ])("names the arguments of %s by the function's parameters", (call, json) => {
+    expect(read(`[${call}]`).calls).toEqual([{ name: "get_weather", arguments: json }]);
+  });
+
+  test("leaves a call with too many arguments as it is", () => {
+    expect(read("[now(1)]")).toEqual({ text: "[now(1)]", reasoning: "", calls: [] });
+  });
+
   test("reads JSON after the marker", () => {
     const { calls } = read('<|python_start|>{"name": "now", "parameters": {}}<|python_end|>');
     expect(calls).toEqual([{ name: "now", arguments: "{}" }]);

@@ -25,7 +25,7 @@ export const llama4Pythonic: ToolFormat = {
     // Llama 4 also writes JSON.
     if ((yield* reader.peek()) === "{")
       yield* readCallObjects(reader, calls, { ...USUAL_KEYS, accepts, needsArguments: begin !== BEGIN });
-    else yield* readPythonCalls(reader, calls, begin === BEGIN ? undefined : tools);
+    else yield* readPythonCalls(reader, calls, { tools, others: begin === BEGIN });
     yield* reader.skipSpace();
     yield* reader.tryText(END);
   },
