@@ -5,15 +5,19 @@ import { createProcessFolder, removeRunFolder } from "../up/run-folder.ts";
 const FILE = "file:";
 
 /**
- * The folder that `--responses-store` names; undefined for memory. Several processes share no memory, so that a temporary
+ * Where `--responses-store` keeps responses; undefined for memory. Several processes share no memory, so that a temporary
  * folder takes its place.
  * @throws UsageError for a store that does not exist
  */
-export function responsesFolder(store = "memory", processes = 1): string | undefined {
-  if (store.startsWith(FILE) && store.length > FILE.length) return resolve(store.slice(FILE.length));
+export function responsesStore(store = "memory", processes = 1): string | undefined {
+  if (store.startsWith(FILE) && store.length > FILE.length)
+    return `${FILE}${resolve(store.slice(FILE.length))}`;
+  if (/^nats:\/\/./.test(store)) return store;
   if (store !== "memory")
-    throw new UsageError(`--responses-store '${store}' is not a store. Use memory, or file: and a folder.`);
-  return processes > 1 ? temporaryFolder() : undefined;
+    throw new UsageError(
+      `--responses-store '${store}' is not a store. Use memory, file: and a folder, or nats://HOST:PORT.`,
+    );
+  return processes > 1 ? `${FILE}${temporaryFolder()}` : undefined;
 }
 
 /** A folder that is removed when the process ends. */

@@ -1,3 +1,4 @@
+import { isRecord } from "../kernel/json.ts";
 import type { PromptBody } from "../prompts/prompt-reader.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
@@ -196,13 +197,19 @@ const RESOURCE_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /** Whether the engine neither stores the response nor needs an earlier one. */
 function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
   if (reads(method)) return true;
-  return body?.store !== true && body?.background !== true && !body?.previous_response_id;
+  return (
+    body?.store !== true && body?.background !== true && !body?.previous_response_id && !body?.conversation
+  );
 }
 
 /** The id of a resource stored at an engine that the path or the body refers to. */
 export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
   const [, , kind, id] = path.split("/");
   if (id !== undefined && kind !== undefined && RESOURCES.has(kind)) return id;
-  const named = body?.previous_response_id ?? body?.input_file_id;
+  const { conversation } = body ?? {};
+  const named =
+    body?.previous_response_id ??
+    (isRecord(conversation) ? conversation.id : conversation) ??
+    body?.input_file_id;
   return typeof named === "string" ? named : undefined;
 }

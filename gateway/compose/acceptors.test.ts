@@ -64,7 +64,6 @@ async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
     {
       ...common,
       translate: "auto" as const,
-      responsesFolder: undefined,
       id: "a",
       tokenizers: new Map(),
       requestOptions,

@@ -1,50 +1,72 @@
-import { appendFile, mkdir, open, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, randomId } from "#runtime";
-import { isKept } from "../../api/responses/items.ts";
-import type { ResponseLog, ResponseStore, StoredResponse } from "../../api/responses/store.ts";
+import type { Change } from "../../../api/conversations/changes.ts";
+import { isKept } from "../../../api/responses/items.ts";
+import { unfinished } from "../../../api/responses/response.ts";
+import type { ResponseLog, ResponseStore, StoredResponse } from "../../../api/responses/store.ts";
+import { appendEntry, readEntries } from "./journal-file.ts";
+import { LogFile } from "./log-file.ts";
+import { eventsIn, linesOf } from "./read-log.ts";
+import { Sweeper } from "./sweep.ts";
 
-/** How often the files of a response that is being made are looked at, in milliseconds. */
-const LOOK_MS = 25;
-/** How often its maker shows that it lives, and after how long without that it counts as dead, in milliseconds. */
-const BEAT_MS = 2_000;
+/** After how long without a sign of life the maker of a response counts as dead, in milliseconds. */
 const DEAD_MS = 15_000;
 
-/** The last line of a log. */
-const END = "null";
+type Kind = "json" | "events" | "cancel" | "changes";
 
 /**
- * Keeps each response in a file, and the events of those in the background in another, which every gateway that uses the
- * folder can read. Nothing removes old ones.
+ * Keeps each response in a file, the events of those in the background in another, and each conversation in one, which
+ * every gateway that uses the folder can read. What was not changed for the time to live is removed.
  */
 export class ResponsesFolder implements ResponseStore {
   readonly #folder: string;
+  readonly #ttlMs: number;
+  readonly #sweeper: Sweeper;
 
-  constructor(folder: string) {
+  constructor(folder: string, ttlMs: number) {
     this.#folder = folder;
+    this.#ttlMs = ttlMs;
+    this.#sweeper = new Sweeper(folder, ttlMs);
   }
 
   async put(stored: StoredResponse): Promise<void> {
     const temporary = join(await this.#made(), `.${randomId()}`);
     await writeFile(temporary, JSON.stringify(stored), { mode: 0o600 });
     await rename(temporary, this.#file(stored.response.id, "json"));
+    await this.#sweeper.sweep();
   }
 
   async get(id: string): Promise<StoredResponse | undefined> {
-    if (!isKept(id)) return undefined;
+    if (!(await this.#has(id, "json"))) return undefined;
     const text = await readIfThere(this.#file(id, "json"), id);
     if (text === undefined) return undefined;
     const stored: StoredResponse = JSON.parse(text);
     if (stored.response.status !== "in_progress" || (await this.#isAlive(id))) return stored;
-    const error = { code: "server_error", message: "The gateway that made this response has ended." };
-    return { ...stored, response: { ...stored.response, status: "failed", error } };
+    return { ...stored, response: unfinished(stored.response) };
+  }
+
+  async begin(id: string, created: Change): Promise<void> {
+    await this.#made();
+    await appendEntry(this.#file(id, "changes"), created, { isNew: true });
+    await this.#sweeper.sweep();
+  }
+
+  async change(id: string, change: Change): Promise<boolean> {
+    if (!isKept(id)) return false;
+    const isCurrent = (changedMs: number) => Date.now() - changedMs < this.#ttlMs;
+    return appendEntry(this.#file(id, "changes"), change, { isNew: false, isCurrent });
+  }
+
+  async changes(id: string): Promise<readonly Change[] | undefined> {
+    return (await this.#has(id, "changes")) ? readEntries(this.#file(id, "changes")) : undefined;
   }
 
   async delete(id: string): Promise<void> {
     if (!isKept(id)) return;
     await this.cancel(id);
-    for (const kind of ["json", "events"] as const) await rm(this.#file(id, kind), { force: true });
+    for (const kind of ["json", "events", "changes"] as const)
+      await rm(this.#file(id, kind), { force: true });
   }
 
   async openLog(id: string, owner: string): Promise<ResponseLog> {
@@ -59,7 +81,7 @@ export class ResponsesFolder implements ResponseStore {
     from: number,
     signal: AbortSignal,
   ): Promise<AsyncIterable<string> | undefined> {
-    if (!isKept(id)) return undefined;
+    if (!(await this.#has(id, "events"))) return undefined;
     const lines = linesOf(this.#file(id, "events"), signal, () => this.#isAlive(id));
     const { value } = await lines.next();
     if (value === JSON.stringify(owner)) return eventsIn(lines, from);
@@ -72,10 +94,22 @@ export class ResponsesFolder implements ResponseStore {
     await writeFile(this.#file(id, "cancel"), "", { mode: 0o600 });
   }
 
+  close(): void {}
+
   /** Whether somebody is making the response. */
   async #isAlive(id: string): Promise<boolean> {
-    const file = await stat(this.#file(id, "events")).catch(() => undefined);
-    return file !== undefined && Date.now() - file.mtimeMs < DEAD_MS;
+    return (await this.#age(id, "events")) < DEAD_MS;
+  }
+
+  /** Whether there is such a file that has not expired. */
+  async #has(id: string, kind: Kind): Promise<boolean> {
+    return isKept(id) && (await this.#age(id, kind)) < this.#ttlMs;
+  }
+
+  /** How long ago a file was changed, in milliseconds; infinite if it does not exist. */
+  async #age(id: string, kind: Kind): Promise<number> {
+    const file = await stat(this.#file(id, kind)).catch(() => undefined);
+    return file === undefined ? Number.POSITIVE_INFINITY : Date.now() - file.mtimeMs;
   }
 
   /** Only this user may read what clients have said. */
@@ -84,95 +118,8 @@ export class ResponsesFolder implements ResponseStore {
     return this.#folder;
   }
 
-  #file(id: string, kind: "json" | "events" | "cancel"): string {
+  #file(id: string, kind: Kind): string {
     return join(this.#folder, `${id}.${kind}`);
-  }
-}
-
-/** Appends events to a file: a line of JSON each, after the first one, which names the owner. */
-class LogFile implements ResponseLog {
-  readonly #path: string;
-  readonly #cancelPath: string;
-  readonly #cancelling = new AbortController();
-  readonly #beat: ReturnType<typeof setInterval>;
-  readonly #look: ReturnType<typeof setInterval>;
-  /** What is to be written next. */
-  #lines = "";
-  #writing: Promise<void> | undefined;
-
-  constructor(path: string, cancelPath: string) {
-    this.#path = path;
-    this.#cancelPath = cancelPath;
-    this.#beat = setInterval(() => {
-      const now = new Date();
-      utimes(path, now, now).catch(() => {});
-    }, BEAT_MS).unref();
-    this.#look = setInterval(() => {
-      stat(cancelPath).then(
-        () => this.#cancelling.abort(),
-        () => {},
-      );
-    }, 4 * LOOK_MS).unref();
-  }
-
-  get cancelled(): AbortSignal {
-    return this.#cancelling.signal;
-  }
-
-  append(event: string): void {
-    this.#lines += `${JSON.stringify(event)}\n`;
-    this.#writing ??= this.#write();
-  }
-
-  async end(): Promise<void> {
-    clearInterval(this.#beat);
-    clearInterval(this.#look);
-    this.#lines += `${END}\n`;
-    this.#writing ??= this.#write();
-    await this.#writing;
-    await rm(this.#cancelPath, { force: true });
-  }
-
-  async #write(): Promise<void> {
-    while (this.#lines !== "") {
-      const lines = this.#lines;
-      this.#lines = "";
-      await appendFile(this.#path, lines);
-    }
-    this.#writing = undefined;
-  }
-}
-
-async function* eventsIn(lines: AsyncIterable<string>, from: number): AsyncGenerator<string> {
-  let number = 0;
-  for await (const line of lines) {
-    if (line === END) return;
-    if (number++ >= from) yield JSON.parse(line);
-  }
-}
-
-/** The lines of a file, as they are appended; none if it does not exist. */
-async function* linesOf(
-  path: string,
-  signal: AbortSignal,
-  isAlive: () => Promise<boolean>,
-): AsyncGenerator<string, undefined> {
-  const opened = await open(path).catch(() => undefined);
-  if (opened === undefined) return;
-  await using file = opened;
-  const buffer = Buffer.alloc(64 * 1024);
-  const decoder = new TextDecoder();
-  let rest = "";
-  while (!signal.aborted) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead === 0) {
-      if (!(await isAlive())) return;
-      await sleep(LOOK_MS);
-      continue;
-    }
-    const lines = (rest + decoder.decode(buffer.subarray(0, bytesRead), { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
   }
 }
 
