@@ -103,9 +103,13 @@ export function responseStoreSuite(
       const id = newId();
       const log = await one.openLog(id, OWNER);
       const cancelled = new Promise((resolve) => log.cancelled.addEventListener("abort", resolve));
+      log.append("a");
+      const following = collect((await two.follow(id, OWNER, 0, never))!);
       await two.cancel(id);
       await cancelled;
+      log.append("b");
       await log.end();
+      expect(await following).toEqual(["a", "b"]);
       await two.cancel(newId());
     });
   });

@@ -27,12 +27,11 @@ test("a gateway that is killed while it writes spoils no other change", async ()
 
 test("of the gateways that share a folder, one an hour removes what has expired", async () => {
   const folder = temporaryFolder();
-  const store = new ResponsesFolder(folder, HOUR_MS);
-  await store.begin(ID, created);
+  await new Sweeper(folder, HOUR_MS).sweep();
+  await new ResponsesFolder(folder, HOUR_MS).begin(ID, created);
   const file = `${ID}.changes`;
   const old = Date.now() / 1000 - 3 * 3600;
   await utimes(join(folder, file), old, old);
-  // It has just been swept, by the store itself.
   await new Sweeper(folder, HOUR_MS).sweep();
   expect(await readdir(folder)).toContain(file);
   await Promise.all([1, 2].map(() => new Sweeper(folder, HOUR_MS).sweep(Date.now() + HOUR_MS)));

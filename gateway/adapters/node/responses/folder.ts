@@ -34,7 +34,7 @@ export class ResponsesFolder implements ResponseStore {
     const temporary = join(await this.#made(), `.${randomId()}`);
     await writeFile(temporary, JSON.stringify(stored), { mode: 0o600 });
     await rename(temporary, this.#file(stored.response.id, "json"));
-    await this.#sweeper.sweep();
+    this.#sweeper.sweepInBackground();
   }
 
   async get(id: string): Promise<StoredResponse | undefined> {
@@ -49,7 +49,7 @@ export class ResponsesFolder implements ResponseStore {
   async begin(id: string, created: Change): Promise<void> {
     await this.#made();
     await appendEntry(this.#file(id, "changes"), created, { isNew: true });
-    await this.#sweeper.sweep();
+    this.#sweeper.sweepInBackground();
   }
 
   async change(id: string, change: Change): Promise<boolean> {

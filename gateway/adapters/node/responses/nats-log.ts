@@ -16,6 +16,7 @@ export class NatsLog implements ResponseLog {
   readonly #log: string;
   readonly #cancelling = new AbortController();
   readonly #stop: () => void;
+  #hasFailed = false;
   /** What is to be written next. */
   #events: string[] = [];
   #writing: Promise<void> | undefined;
@@ -49,7 +50,7 @@ export class NatsLog implements ResponseLog {
   /** Nobody can follow a response whose events cannot be written, so that it is cancelled. */
   async #append(text: string): Promise<void> {
     const id = randomId();
-    for (let attempt = 1; attempt <= ATTEMPTS && !this.#cancelling.signal.aborted; attempt++) {
+    for (let attempt = 1; attempt <= ATTEMPTS && !this.#hasFailed; attempt++) {
       try {
         await this.#logs.append(this.#log, text, id);
         return;
@@ -57,6 +58,7 @@ export class NatsLog implements ResponseLog {
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
+    this.#hasFailed = true;
     this.#cancelling.abort();
   }
 }

@@ -66,12 +66,12 @@ describe.runIf(hasNats)("NATS", () => {
   });
 
   test("keeps a conversation from its first change on as long as it is changed", async () => {
-    const store = await NatsResponses.open(`nats://${server.host}/renewed`, 1_000);
+    const store = await NatsResponses.open(`nats://${server.host}/renewed`, 700);
     const id = "conv_0000000000000002";
     const began = Date.now();
     await store.begin(id, { type: "created", owner: "", createdAt: 1, metadata: {}, items: [] });
     let count = 0;
-    while (Date.now() - began < 2_500) {
+    while (Date.now() - began < 1_500) {
       expect(await store.change(id, { type: "described", metadata: { count: String(++count) } })).toBe(true);
       expect(await store.changes(id)).toHaveLength(count + 1);
     }

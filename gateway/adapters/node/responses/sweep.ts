@@ -19,7 +19,12 @@ export class Sweeper {
     this.#ttlMs = ttlMs;
   }
 
-  /** Sweeps if it is time to. */
+  /** Sweeps if it is time to. What fails is left to the next time. */
+  sweepInBackground(): void {
+    void this.sweep().catch(() => {});
+  }
+
+  /** Sweeps if it is time to. @throws the system's error if the folder cannot be read */
   async sweep(now = Date.now()): Promise<void> {
     if (now < this.#next) return;
     this.#next = now + EVERY_MS;
