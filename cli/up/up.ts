@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createLogger, type Logger } from "#runtime";
 import { manageLifecycle } from "#runtime/node";
 import { checkExposure } from "../commands/access-settings.ts";
-import { requireFreePort } from "../commands/listen-error.ts";
+import { requireFreePort } from "../commands/free-port.ts";
 import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
 import { kvEventsAddress, kvTokens, modelNaming } from "../commands/worker-options.ts";
