@@ -9,7 +9,7 @@ import { PART, partsOf } from "./parts.ts";
 import { type SharedNats, shareNats } from "./shared.ts";
 
 /** Timeout of a call, in milliseconds. */
-const CALL_MS = 3_000;
+const CALL_MS = 5_000;
 const STREAM_NOT_FOUND = 10_059;
 /** For how long the server knows messages that were published again, in nanoseconds; it must not exceed their age. */
 const DUPLICATES_NS = 120e9;

@@ -150,13 +150,13 @@ export function responseStoreSuite(
       const id = newId("conv");
       await one.begin(id, created);
       const texts = Array.from({ length: 100 }, (_, index) =>
-        index % 50 === 0 ? `${index}${"é".repeat(300_000)}` : String(index),
+        index % 50 === 0 ? `${index}${"é".repeat(600_000)}` : String(index),
       );
       await Promise.all(
         texts.map(async (text, index) => {
           const gateway = index % 2 === 0 ? one : two;
           await gateway.change(id, { type: "added", items: [message(text)] });
-          if (index % 10 === 0) await gateway.changes(id);
+          if (index % 25 === 0) await gateway.changes(id);
         }),
       );
       for (const gateway of [one, two, one]) {
