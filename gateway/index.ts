@@ -20,7 +20,6 @@ export { type OpenEventStream, openWebEventStream } from "./kernel/event-stream.
 export { createGatewayMetrics } from "./kernel/metrics.ts";
 export type { EngineReport } from "./models/engine-report.ts";
 export type { EngineSpec, HealthOptions } from "./models/members/engine-spec.ts";
-export { parseHttpUrl } from "./models/members/engine-url.ts";
 export type { ModelNames } from "./models/models.ts";
 export { EngineGroup } from "./models/sources/engine-group.ts";
 export { REASONING_FORMATS, REASONING_PARSERS, TOOL_FORMATS, TOOL_PARSERS } from "./parsers/formats.ts";

@@ -17,6 +17,8 @@ export { ZmqKvEventSubscriber } from "./kv-events/zmq/subscriber.ts";
 export { type Lifecycle, type LifecycleOptions, manageLifecycle, type ShutdownStep } from "./lifecycle.ts";
 export { anyAddress } from "./local-address.ts";
 export { examineNats, type NatsExamination } from "./nats/examine.ts";
+export type { LogReader } from "./nats/log-reader.ts";
+export { NatsLogs } from "./nats/logs.ts";
 export { type OpsOptions, type OpsServer, serveOps } from "./ops-server.ts";
 export {
   natsServers,

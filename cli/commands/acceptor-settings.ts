@@ -6,9 +6,11 @@ import { type AcceptorSettings, startAcceptors } from "../processes/acceptors.ts
 import type { Service } from "../service.ts";
 import { accessSettings } from "./access-settings.ts";
 import { type StartedGateway, startGatewayFromFlags } from "./gateway-settings.ts";
-import { responsesFolder } from "./responses-folder.ts";
+import { responsesStore } from "./responses-store.ts";
 
 type Options = OptionValues<typeof servingOptions>;
+
+const DAY_MS = 24 * 3600 * 1000;
 
 /** Settings shared by all processes of a gateway. */
 type Shared = Pick<
@@ -25,7 +27,8 @@ type Shared = Pick<
 
 /** What all processes share that the flags alone decide. */
 interface FromFlags {
-  readonly responsesFolder: string | undefined;
+  readonly responsesStore: string | undefined;
+  readonly responsesTtlMs: number;
   readonly translate: Options["translate"];
   readonly stabilisesPrefix: boolean;
 }
@@ -83,7 +86,8 @@ export async function startProcesses(
   const fromFlags = {
     translate,
     stabilisesPrefix,
-    responsesFolder: responsesFolder(options["responses-store"], processes),
+    responsesStore: responsesStore(options["responses-store"], processes),
+    responsesTtlMs: options["responses-ttl"] * DAY_MS,
   };
   const gateway = await startGatewayFromFlags(options, service, {
     ...common,

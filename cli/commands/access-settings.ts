@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
-import { type EngineSpec, type ListeningOptions, parseHttpUrl } from "#gateway";
+import type { EngineSpec, ListeningOptions } from "#gateway";
+import { parseHttpUrl } from "#gateway/choices";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
 import type { servingOptions } from "../options/tables.ts";

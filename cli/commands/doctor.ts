@@ -1,4 +1,5 @@
-import { AccessError, diagnoseEngines, parseHttpUrl } from "#gateway";
+import { AccessError, diagnoseEngines } from "#gateway";
+import { parseHttpUrl } from "#gateway/choices";
 import { createLogger } from "#runtime";
 import { loadRouterModule } from "../assets.ts";
 import { clusterText, diagnoseCluster } from "../doctor/cluster.ts";

@@ -1,44 +1,14 @@
-import { createServer } from "node:net";
 import { AccessError } from "#gateway";
 import { PlaneError } from "#runtime";
 import { UsageError } from "../options/read.ts";
-
-interface Place {
-  readonly host: string;
-  readonly port: number;
-}
-
-/**
- * Checks that a port is free, for commands that have much to do before they listen on it.
- * @throws UsageError if it is not
- */
-export async function requireFreePort({ host, port }: Place): Promise<void> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => reject(listenError(error, { host, port })));
-    server.listen(port, host, () => resolve());
-  });
-  await new Promise((resolve) => server.close(resolve));
-}
+import { type Place, portError } from "./free-port.ts";
 
 /** Turns errors of listening and of invalid options into messages that say what to do; returns others unchanged. */
-export function listenError(error: unknown, { host, port }: Place): unknown {
-  switch ((error as NodeJS.ErrnoException).code) {
-    case "EADDRINUSE":
-      return new UsageError(
-        `Port ${port} is taken by another program. Choose another: --port ${port < 65_535 ? port + 1 : port - 1}.`,
-      );
-    case "EACCES":
-      return new UsageError(`Port ${port} needs root privileges. Choose one above 1023: --port 8000.`);
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return new UsageError(`This machine has no address ${host}. Try --host 127.0.0.1 or --host 0.0.0.0.`);
-    default:
-      // All describe invalid files or addresses.
-      return error instanceof AccessError ||
-        error instanceof PlaneError ||
-        (error instanceof Error && error.name === "ApiError")
-        ? new UsageError(error.message)
-        : error;
-  }
+export function listenError(error: unknown, place: Place): unknown {
+  // All describe invalid files or addresses.
+  const isUsage =
+    error instanceof AccessError ||
+    error instanceof PlaneError ||
+    (error instanceof Error && error.name === "ApiError");
+  return portError(error, place) ?? (isUsage ? new UsageError(error.message) : error);
 }

@@ -7,7 +7,9 @@ import {
   TestEngine,
   type TestGateway,
 } from "../../gateway/adapters/node/test-gateway.ts";
+import { CONVERSATION_ROUTES } from "../../gateway/api/conversations/routes.ts";
 import { ENDPOINTS } from "../../gateway/api/endpoints.ts";
+import { STORED_ROUTES } from "../../gateway/api/responses/stored.ts";
 import { openEcho } from "../../workers/echo/engine.ts";
 import { type OwnGateway, startOwnGateway } from "./workers/own-gateway.ts";
 
@@ -159,6 +161,8 @@ test("every gateway route is described, and every described route exists", async
     ([, method, path]) =>
       `${method} ${path!.replace(/:(\w+)(\{[^}]*\})?/g, "{$1}").replace("decisions/{id}", "decisions/{request_id}")}`,
   );
+  for (const [method, path] of [...STORED_ROUTES, ...CONVERSATION_ROUTES])
+    routes.push(`${method.toLowerCase()} ${path.replace(/:(\w+)/g, "{$1}")}`);
   const described = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`),
   );

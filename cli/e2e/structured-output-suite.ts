@@ -108,11 +108,12 @@ export function structuredOutputSuite(started: () => string): void {
       required: ["city", "days"],
       additionalProperties: false,
     };
+    const NOTHING = { type: "object", properties: {}, additionalProperties: false };
     const tool = (name: string, parameters: object, strict = false) => ({
       type: "function" as const,
       function: { name, parameters: parameters as Record<string, unknown>, strict },
     });
-    const tools = [tool("get_weather", WEATHER), tool("get_time", { type: "object", properties: {} })];
+    const tools = [tool("get_weather", WEATHER), tool("get_time", NOTHING)];
     const fits = new Ajv2020({ strict: false }).compile(WEATHER);
     const argumentsOf = (json: string) => {
       const value = JSON.parse(json);
@@ -173,7 +174,7 @@ export function structuredOutputSuite(started: () => string): void {
 
     test("makes either a call or an answer that satisfies its own schema", async () => {
       const format = { type: "json_schema" as const, json_schema: { name: "person", schema: PERSON } };
-      for (const seed of [1, 2, 3, 4]) {
+      for (const seed of [1, 2]) {
         const { choices } = await openai.chat.completions.create({
           ...asked,
           seed,

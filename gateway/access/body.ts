@@ -8,12 +8,16 @@ export interface JsonBody {
 
 /**
  * Reads a request's JSON body, and never holds more than `limit` bytes of it.
- * @param mayBeEmpty whether an empty body is allowed; its JSON is undefined
+ * @param mayBeEmpty whether an empty body is allowed, also without a content type; its JSON is undefined
  * @throws ApiError 415 for another content type, 413 past the limit, 400 for invalid JSON
  */
 export async function readJsonBody(request: Request, limit: number, mayBeEmpty = false): Promise<JsonBody> {
   const type = request.headers.get("content-type") ?? "";
   const mediaType = type.split(";", 1).join().trim().toLowerCase();
+  if (mayBeEmpty && mediaType === "") {
+    const bytes = await readBytes(request, limit);
+    if (bytes.length === 0) return { bytes, json: undefined };
+  }
   if (mediaType !== "application/json") {
     const found = mediaType ? `'${mediaType}'` : "missing";
     throw new ApiError(

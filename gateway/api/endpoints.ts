@@ -1,3 +1,4 @@
+import { isRecord } from "../kernel/json.ts";
 import type { PromptBody } from "../prompts/prompt-reader.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
@@ -197,7 +198,9 @@ const RESOURCE_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /** Whether the engine neither stores the response nor needs an earlier one. */
 function isPlainResponse(method: string, body: PromptBody | undefined): boolean {
   if (reads(method)) return true;
-  return body?.store !== true && body?.background !== true && !body?.previous_response_id;
+  return (
+    body?.store !== true && body?.background !== true && !body?.previous_response_id && !body?.conversation
+  );
 }
 
 /** Whether a request can use an engine's cached KV. A path below a resource, such as `/cancel`, has no prompt. */
@@ -212,6 +215,10 @@ export function usesCache(path: string, method: string): boolean {
 export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
   const [, , kind, id] = path.split("/");
   if (id !== undefined && kind !== undefined && RESOURCES.has(kind)) return id;
-  const named = body?.previous_response_id ?? body?.input_file_id;
+  const { conversation } = body ?? {};
+  const named =
+    body?.previous_response_id ??
+    (isRecord(conversation) ? conversation.id : conversation) ??
+    body?.input_file_id;
   return typeof named === "string" ? named : undefined;
 }

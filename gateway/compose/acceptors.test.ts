@@ -65,7 +65,6 @@ async function addAcceptor(keys?: readonly ApiKey[]): Promise<Acceptor> {
       ...common,
       translate: "auto" as const,
       stabilisesPrefix: false,
-      responsesFolder: undefined,
       id: "a",
       tokenizers: new Map(),
       requestOptions,

@@ -3,12 +3,15 @@ import { requestId as newRequestId } from "#runtime";
 import type { GatewayEnv } from "../access/env.ts";
 import { createGuard } from "../access/guard.ts";
 import { canonicalPath, isModelPath } from "../access/paths.ts";
+import { createConversation } from "../api/conversations/conversations.ts";
+import { isOwnConversation } from "../api/conversations/id.ts";
+import { CONVERSATION_ROUTES } from "../api/conversations/routes.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
 import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
 import { isOwnResponse } from "../api/responses/items.ts";
-import { cancelResponse, deleteResponse, listInputItems, retrieveResponse } from "../api/responses/stored.ts";
+import { STORED_ROUTES } from "../api/responses/stored.ts";
 import { resumeStream } from "../api/resumable.ts";
 import { anthropicError } from "../kernel/anthropic-error.ts";
 import { ApiError, clientLeft, toApiError } from "../kernel/errors.ts";
@@ -69,11 +72,23 @@ export function createApp(
     }
     app.get("/v1/models", (context) => listModels(context, dependencies));
     app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
-    for (const [method, path, route] of STORED_RESPONSES)
+    for (const [method, path, route] of STORED_ROUTES)
       app.on(method, path, (context) => {
         const id = context.req.param("id");
         // Responses that engines keep have ids of their own.
         if (!isOwnResponse(id) && dependencies.hasEngines()) return forwardAny(context, dependencies);
+        return route(context, dependencies, id);
+      });
+    app.post("/v1/conversations", (context) =>
+      // Then the engines keep what their responses need.
+      dependencies.translate === "never" && dependencies.hasEngines()
+        ? forwardAny(context, dependencies)
+        : createConversation(context, dependencies),
+    );
+    for (const [method, path, route] of CONVERSATION_ROUTES)
+      app.on(method, path, (context) => {
+        const id = context.req.param("id");
+        if (!isOwnConversation(id) && dependencies.hasEngines()) return forwardAny(context, dependencies);
         return route(context, dependencies, id);
       });
     app.get("/", (context) => context.redirect("/docs"));
@@ -157,14 +172,6 @@ export function createApp(
 
   return app;
 }
-
-/** Routes of responses that the gateway keeps. */
-const STORED_RESPONSES = [
-  ["GET", "/v1/responses/:id", retrieveResponse],
-  ["DELETE", "/v1/responses/:id", deleteResponse],
-  ["POST", "/v1/responses/:id/cancel", cancelResponse],
-  ["GET", "/v1/responses/:id/input_items", listInputItems],
-] as const;
 
 /** https://fetch.spec.whatwg.org/#forbidden-method */
 const FORBIDDEN_METHODS = new Set(["CONNECT", "TRACE", "TRACK"]);

@@ -29,16 +29,24 @@ export function requiredFiles(
 /** Most characters of JSON that are kept in memory. */
 const RESPONSES_LIMIT = 64 * 1024 * 1024;
 
-/**
- * Where responses are kept: in a folder, or in memory.
- * @throws Error for a folder on a runtime without files
- */
-export function openResponses(
-  folder: string | undefined,
-  files: { openResponses?(folder: string): ResponseStore } | undefined,
-): ResponseStore {
-  if (folder === undefined) return new MemoryResponses(RESPONSES_LIMIT);
+/** As long as OpenAI keeps responses. */
+const RESPONSES_TTL_MS = 30 * 24 * 3600 * 1000;
+
+/** Where responses and conversations are kept. */
+export interface ResponsesOptions {
+  /** `file:DIR` or `nats://HOST:PORT[/NAME]`, for all gateways that use it. Default: in memory, up to a bound. */
+  readonly responsesStore?: string | undefined;
+  /** How long they are kept after their last change, in milliseconds. Default 30 days. */
+  readonly responsesTtlMs?: number | undefined;
+}
+
+/** @throws Error if the store cannot be reached, or the runtime has none but memory */
+export async function openResponses(
+  { responsesStore: place, responsesTtlMs: ttlMs = RESPONSES_TTL_MS }: ResponsesOptions,
+  files: { openResponses?(place: string, ttlMs: number): Promise<ResponseStore> } | undefined,
+): Promise<ResponseStore> {
+  if (place === undefined) return new MemoryResponses(RESPONSES_LIMIT, ttlMs);
   if (files?.openResponses === undefined)
-    throw new Error("This runtime cannot keep responses in a folder; omit --responses-store.");
-  return files.openResponses(folder);
+    throw new Error("This runtime can only keep responses in memory; omit --responses-store.");
+  return files.openResponses(place, ttlMs);
 }

@@ -21,11 +21,11 @@ import type { AcceptorChannel } from "../remote/messages.ts";
 import type { Stoppable } from "../requests/life.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
-import { cutOff, openResponses, requiredFiles } from "./common.ts";
+import { cutOff, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 
 /** Options of an acceptor; the router process has the others. */
-export interface AcceptorOptions {
+export interface AcceptorOptions extends ResponsesOptions {
   /** The id of the gateway, which all its processes share. */
   readonly id: string;
   readonly bodyLimit: number;
@@ -38,8 +38,6 @@ export interface AcceptorOptions {
   readonly rescue?: RescueOptions | undefined;
   readonly translate: TranslateWhen;
   readonly stabilisesPrefix: boolean;
-  /** The folder in which the gateway's processes keep responses. */
-  readonly responsesFolder: string | undefined;
   readonly log: Logger;
   /** Where workers register, if the gateway has any. */
   readonly discovery?: Discovery | undefined;
@@ -66,7 +64,7 @@ export interface Acceptor extends Pick<Gateway, "fetch" | "close" | "cutOff"> {
 /**
  * Creates an acceptor, one of several processes that serve one port: it reads requests, sends them to the engine that
  * the router process chooses, and passes on the answers.
- * @throws AccessError for an unusable key file
+ * @throws AccessError for an unusable key file, Error if responses cannot be kept
  */
 export async function createAcceptor(
   options: AcceptorOptions,
@@ -77,6 +75,10 @@ export async function createAcceptor(
   const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
   const opened = await openAccess(options.access, { readTextFile: files?.readTextFile, resolveHost }, log);
+  const responses = await openResponses(options, files).catch((error: unknown) => {
+    opened.close();
+    throw error;
+  });
   const { keys, inflight } = opened.access;
   const link = new RouterLink(channel);
   const via = viaOf(options.id);
@@ -148,7 +150,7 @@ export async function createAcceptor(
       rescue: options.rescue ?? NO_RESCUE,
       translate: options.translate,
       stabilisesPrefix: options.stabilisesPrefix,
-      responses: openResponses(options.responsesFolder, files),
+      responses,
     },
     {
       hasApi: true,
@@ -162,6 +164,7 @@ export async function createAcceptor(
     cutOff: () => cutOff({ running, log }),
     close() {
       opened.close();
+      responses.close();
       workers?.close();
       transport.close();
     },

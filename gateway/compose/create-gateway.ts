@@ -44,10 +44,10 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
-import { cutOff, openResponses, requiredFiles } from "./common.ts";
+import { cutOff, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
 
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
-export interface GatewayOptions extends Partial<RoutingOptions> {
+export interface GatewayOptions extends ResponsesOptions, Partial<RoutingOptions> {
   discovery: Discovery;
   /** Where workers may publish their KV events once for all gateways. Default: they come over the request plane. */
   kvEventStream?: KvEventStream | undefined;
@@ -79,8 +79,6 @@ export interface GatewayOptions extends Partial<RoutingOptions> {
   translate?: TranslateWhen | undefined;
   /** Whether Claude Code's billing header is removed from what engines get; default: no. */
   stabilisesPrefix?: boolean | undefined;
-  /** A folder in which responses are kept, for all gateways that use it. Default: in memory, up to a bound. */
-  responsesFolder?: string | undefined;
   /** Reads the metrics of the gateway's other processes. */
   readOtherMetrics?: (() => Promise<readonly MetricsSnapshot[]>) | undefined;
   log: Logger;
@@ -118,8 +116,11 @@ export type ServePeers = Pick<GatewayPeersOptions, "serve" | "defer">;
 export interface PlatformFiles {
   /** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
   readTextFile(path: string): Promise<string | undefined>;
-  /** Keeps responses in a folder. Undefined if the runtime cannot. */
-  openResponses?(folder: string): ResponseStore;
+  /**
+   * Keeps responses where other gateways find them, such as `file:DIR`. Undefined if the runtime cannot.
+   * @throws Error if the place cannot be reached
+   */
+  openResponses?(place: string, ttlMs: number): Promise<ResponseStore>;
   /** The folder in which Hugging Face's libraries cache downloads. */
   readonly hubCache: string;
 }
@@ -143,7 +144,7 @@ export interface Gateway {
 
 /**
  * Creates a gateway; the caller passes requests to its `fetch`.
- * @throws AccessError for an unusable key file, leaving nothing open
+ * @throws AccessError for an unusable key file, Error if responses cannot be kept, leaving nothing open
  */
 export async function createGateway(options: GatewayOptions, platform: Platform): Promise<Gateway> {
   const { log, bodyLimit, timeoutMs, version, engines = [] } = options;
@@ -173,6 +174,10 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
     log,
   );
+  const responses = await openResponses(options, files).catch((error: unknown) => {
+    opened.close();
+    throw error;
+  });
   const id = options.id ?? randomId();
   const via = viaOf(id);
   const { servePeers, connectWorker = noSockets } = platform;
@@ -277,7 +282,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     rescue: options.rescue ?? NO_RESCUE,
     translate: options.translate ?? "auto",
     stabilisesPrefix: options.stabilisesPrefix ?? false,
-    responses: openResponses(options.responsesFolder, files),
+    responses,
   };
   const openApi = once(() => openApiDocument(version));
   const showMetrics = createMetricsRoute(dependencies, options.readOtherMetrics);
@@ -303,6 +308,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   });
   const close = () => {
     opened.close();
+    responses.close();
     void peers
       ?.close()
       .catch((error) => log.debug("cannot unregister from the other gateways", { reason: String(error) }));

@@ -1,7 +1,8 @@
 import OpenAI from "openai";
-import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { readKeyFile } from "../../../gateway/access/key-file.ts";
 import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
+import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
@@ -13,17 +14,28 @@ const tools = [{ type: "function" as const, name: "now", parameters: { type: "ob
 
 const KEYS = ["sk-one", "sk-two"];
 
-describe.each(["memory", "folder"])("Responses in the background, kept in %s", (store) => {
+const server = hasNats ? await startNats() : undefined;
+
+afterAll(() => server?.[Symbol.asyncDispose]());
+
+/** The stores, and where they are. */
+const STORES = [
+  ["memory", undefined],
+  ["a folder", `file:${temporaryFolder()}`],
+  ...(server === undefined ? [] : [["NATS", `nats://${server.host}`] as const]),
+] as const;
+
+describe.each(STORES)("Responses in the background, kept in %s", (_, responsesStore) => {
   const engine = new Reciter("thinker-qwen3", { chatTemplate: THINKER_TEMPLATE });
   let gateways: OwnGateway[];
   let clients: OpenAI[];
   const asked = { model: "thinker-qwen3", input: "Hi", background: true, tools };
 
   beforeAll(async () => {
-    const options = store === "folder" ? { responsesFolder: temporaryFolder() } : {};
+    const options = { responsesStore };
     const first = await startOwnGateway({ engine }, options);
     // Another gateway needs no workers to tell what the first one makes.
-    const second = store === "folder" ? await startOwnGateway({}, options) : first;
+    const second = responsesStore === undefined ? first : await startOwnGateway({}, options);
     gateways = [first, second];
     clients = gateways.map(({ url }) => new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 }));
   });

@@ -206,9 +206,9 @@ describe("Responses with a model on workers", () => {
   });
 
   test("are kept in a folder that several gateways share", async () => {
-    const responsesFolder = temporaryFolder();
+    const responsesStore = `file:${temporaryFolder()}`;
     const gateways = await Promise.all(
-      ["one", "two"].map((name) => startOwnGateway({ [name]: new Reciter("plain") }, { responsesFolder })),
+      ["one", "two"].map((name) => startOwnGateway({ [name]: new Reciter("plain") }, { responsesStore })),
     );
     const [one, two] = gateways.map(
       ({ url }) => new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 }),

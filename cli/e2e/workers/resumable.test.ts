@@ -48,7 +48,10 @@ beforeAll(async () => {
   const entries = await Promise.all(
     KEYS.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
   );
-  const options = { responsesFolder: temporaryFolder(), access: { keys: readKeyFile({ keys: entries }) } };
+  const options = {
+    responsesStore: `file:${temporaryFolder()}`,
+    access: { keys: readKeyFile({ keys: entries }) },
+  };
   const first = await startOwnGateway({ reciter }, { ...options, engines: [{ url: engine.url }] });
   gateways = [first, await startOwnGateway({}, options)];
 });

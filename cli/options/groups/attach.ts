@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
+import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway/choices";
 import { enginesOption } from "../engines.ts";
 import { list, number, optionalChoice, pairs, text } from "../spec.ts";
 

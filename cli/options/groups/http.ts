@@ -28,7 +28,15 @@ export const http = {
     "Removes Claude Code's billing header, which changes with each request, from what engines get.",
   ),
   "responses-store": text({
-    describe: "Where responses are kept; gateways can share a folder. Default: 64 MB of memory.",
-    placeholder: "memory|file:DIR",
+    describe: "Where responses and conversations are kept. Default: 64 MB of memory.",
+    placeholder: "memory|file:DIR|nats://HOST",
+  }),
+  "responses-ttl": number({
+    describe: "Days that responses and conversations are kept after their last change; default as at OpenAI.",
+    default: 30,
+    min: 0.001,
+    max: 3_650,
+    int: false,
+    placeholder: "DAYS",
   }),
 };

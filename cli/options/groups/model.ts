@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway";
+import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway/choices";
 import { choice, list, number, optionalChoice, pairs, text, toggle } from "../spec.ts";
 
 export const modelFolder = text({

@@ -1,4 +1,4 @@
-import { DEFAULT_DISAGGREGATION, POLICY_NAMES } from "#gateway";
+import { DEFAULT_DISAGGREGATION, POLICY_NAMES } from "#gateway/choices";
 import { DEFAULT_WEIGHTS } from "#router-wasm";
 import { choice, number } from "../spec.ts";
 

@@ -2,13 +2,13 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import type { PlatformFiles } from "../../compose/create-gateway.ts";
 import { hubCacheOf } from "../hub-cache.ts";
-import { ResponsesFolder } from "./responses-folder.ts";
+import { openResponses } from "./responses/index.ts";
 
 /** Access to model files on this machine and in Hugging Face's cache. */
 export function nodeFiles(): PlatformFiles {
   return {
     readTextFile: readIfThere,
-    openResponses: (folder) => new ResponsesFolder(folder),
+    openResponses,
     hubCache: hubCacheOf((name) => process.env[name], homedir()),
   };
 }

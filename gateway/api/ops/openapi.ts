@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { OPERATIONS, type Operation } from "./operations.ts";
+import type { Operation } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
 
 /** The gateway's OpenAPI 3.1 description, generated from the schemas with which the routes validate. */
 export function openApiDocument(version: string): object {
@@ -56,7 +57,7 @@ function describeOperation(operation: Operation): object {
     ...(parameters.length > 0 && { parameters }),
     ...(requestSchema && {
       requestBody: {
-        required: true,
+        required: operation.isBodyOptional !== true,
         content: { "application/json": { schema: z.toJSONSchema(requestSchema, { io: "input" }), example } },
       },
     }),

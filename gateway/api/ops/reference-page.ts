@@ -1,6 +1,7 @@
 import { html, raw } from "hono/html";
 import { z } from "zod";
-import { OPERATIONS, type Operation } from "./operations.ts";
+import type { Operation } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
 
 interface JsonSchema {
   description?: string;

@@ -9,6 +9,7 @@ import { requireModel } from "../../models/model-scope.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
+import { isOwnConversation } from "../conversations/id.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { OwnRoute } from "../endpoint.ts";
 import { ENDPOINTS, endpointOf } from "../endpoints.ts";
@@ -66,7 +67,9 @@ export function forwardOr(
         const { path } = context.req;
         const { cacheSalt } = context.var;
         const { translation, ...asked }: EngineRequest =
-          translate !== undefined && (await isTranslated(dependencies.translate, engines, path, cacheSalt))
+          translate !== undefined &&
+          (namesOwnConversation(json) ||
+            (await isTranslated(dependencies.translate, engines, path, cacheSalt)))
             ? translated(await translate(context, dependencies, json))
             : request;
         const forwarded = () =>
@@ -145,6 +148,13 @@ const translated = (translation: Translation): EngineRequest => ({
   form: undefined,
   translation,
 });
+
+/** Whether a response continues a conversation that the gateway keeps, of which no engine knows. */
+function namesOwnConversation(json: unknown): boolean {
+  if (!isRecord(json)) return false;
+  const id = isRecord(json.conversation) ? json.conversation.id : json.conversation;
+  return typeof id === "string" && isOwnConversation(id);
+}
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 

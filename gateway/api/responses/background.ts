@@ -25,10 +25,14 @@ export async function inBackground(
   const { response } = stored;
   await responses.put(stored);
   const events = await responses.openLog(response.id, stored.owner);
+  // Whoever sees that the events have ended also sees how.
   const end = (ended: ResponseObject) =>
-    Promise.all([events.end(), responses.put({ ...stored, response: ended })]).catch((error: unknown) =>
-      log.error("cannot store a response", { response: response.id, reason: String(error) }),
-    );
+    responses
+      .put({ ...stored, response: ended })
+      .finally(() => events.end())
+      .catch((error: unknown) =>
+        log.error("cannot store a response", { response: response.id, reason: String(error) }),
+      );
   events.cancelled.addEventListener("abort", () => void end({ ...response, status: "cancelled" }));
   context.set("detached", { signal: events.cancelled, openStream: () => new LoggedStream(events) });
   make().catch((error: unknown) => {

@@ -1,6 +1,9 @@
-import { ApiError } from "../../kernel/errors.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { conversationAfter } from "../conversations/changes.ts";
+import { findConversation } from "../conversations/find.ts";
+import { conversationIdOf } from "../conversations/id.ts";
 import { inputItemId, responseIdOf } from "./items.ts";
-import type { InputItem, ResponsesRequest } from "./schemas.ts";
+import type { InputItem, PlainItem, ResponsesRequest } from "./schemas.ts";
 import type { ResponseStore, StoredResponse } from "./store.ts";
 
 /** A response of a client. @throws ApiError 404 if it has none of this id */
@@ -27,11 +30,28 @@ export async function findResponse(
 export async function conversationItems(
   store: ResponseStore,
   owner: string,
-  body: Pick<ResponsesRequest, "input" | "previous_response_id">,
-): Promise<{ input: readonly InputItem[]; all: readonly InputItem[] }> {
-  const input = await resolved(store, owner, itemsOf(body.input));
-  const history = await itemsUpTo(store, owner, body.previous_response_id);
+  body: Pick<ResponsesRequest, "input" | "previous_response_id" | "conversation">,
+): Promise<{ input: readonly PlainItem[]; all: readonly InputItem[] }> {
+  const history = await historyOf(store, owner, body);
+  const input = await resolvedItems(store, owner, itemsOf(body.input), "input", history);
   return { input, all: [...history, ...input] };
+}
+
+/** What comes before the input. @throws ApiError 400 if the request names two histories */
+async function historyOf(
+  store: ResponseStore,
+  owner: string,
+  { previous_response_id, conversation }: Pick<ResponsesRequest, "previous_response_id" | "conversation">,
+): Promise<readonly InputItem[]> {
+  const id = conversationIdOf(conversation);
+  if (id === undefined) return itemsUpTo(store, owner, previous_response_id);
+  if (previous_response_id)
+    throw invalidRequest(
+      "'previous_response_id' and 'conversation' exclude each other: both name what comes before the input.",
+      "previous_response_id",
+      "mutually_exclusive_parameters",
+    );
+  return (await findConversation(store, owner, id, "conversation")).items;
 }
 
 /**
@@ -45,36 +65,59 @@ async function itemsUpTo(
 ): Promise<InputItem[]> {
   const parts: InputItem[][] = [];
   for (let id = responseId; id; ) {
-    const { input, response } = await findResponse(store, owner, id, "previous_response_id");
-    parts.push([...input, ...(response.output as InputItem[])]);
+    const stored = await findResponse(store, owner, id, "previous_response_id");
+    const { input, response } = stored;
+    const before = response.conversation ? await itemsBefore(store, stored) : [];
+    parts.push([...before, ...input, ...(response.output as InputItem[])]);
     id = response.previous_response_id;
   }
   return parts.toReversed().flat();
 }
 
+/** What came in a conversation before a response's input; nothing if the conversation was deleted. */
+async function itemsBefore(
+  store: ResponseStore,
+  { input, response }: StoredResponse,
+): Promise<readonly InputItem[]> {
+  const { id } = response.conversation!;
+  const { items } = conversationAfter((await store.changes(id)) ?? []) ?? { items: [] };
+  const first = response.output[0]?.id;
+  const end = items.findIndex((item) => item.id === first);
+  return items.slice(0, Math.max(0, end - input.length));
+}
+
 /**
  * Items with those that they refer to in place of references.
+ * @param name the parameter that they are
+ * @param history further items that they may refer to
  * @throws ApiError 404 for a reference to an item that is not stored
  */
-async function resolved(
+export async function resolvedItems(
   store: ResponseStore,
   owner: string,
   items: readonly InputItem[],
-): Promise<InputItem[]> {
-  const all: InputItem[] = [];
-  for (const [index, item] of items.entries())
-    all.push(isReference(item) ? await itemById(store, owner, item.id, `input[${index}].id`) : item);
+  name: "input" | "items",
+  history: readonly InputItem[] = [],
+): Promise<PlainItem[]> {
+  const all: PlainItem[] = [];
+  for (const [index, item] of items.entries()) {
+    if (item.type !== "item_reference") {
+      all.push(item);
+      continue;
+    }
+    const known = history.find((each): each is PlainItem => isPlain(each) && each.id === item.id);
+    all.push(known ?? (await itemById(store, owner, item.id, `${name}[${index}].id`)));
+  }
   return all;
 }
 
-const isReference = (item: InputItem): item is Extract<InputItem, { type: "item_reference" }> =>
-  item.type === "item_reference";
+const isPlain = (item: InputItem): item is PlainItem => item.type !== "item_reference";
 
-async function itemById(store: ResponseStore, owner: string, id: string, param: string): Promise<InputItem> {
+async function itemById(store: ResponseStore, owner: string, id: string, param: string): Promise<PlainItem> {
   const responseId = responseIdOf(id);
   if (responseId !== undefined) {
     const { input, response } = await findResponse(store, owner, responseId, param);
-    const all = [...withIds(input, responseId), ...(response.output as InputItem[])];
+    const all = [...withIds(input, responseId), ...(response.output as PlainItem[])];
     const found = all.find((item) => item.id === id);
     if (found !== undefined) return found;
   }
@@ -85,7 +128,7 @@ async function itemById(store: ResponseStore, owner: string, id: string, param: 
 }
 
 /** A request's items, as they are listed. */
-export const withIds = (input: readonly InputItem[], responseId: string): InputItem[] =>
+export const withIds = (input: readonly PlainItem[], responseId: string): PlainItem[] =>
   input.map((item, index) => ({ ...item, id: item.id ?? inputItemId(responseId, index) }));
 
 /** A request's input as items. */

@@ -74,7 +74,7 @@ export const isOwnResponse = (id: string): boolean => /^resp_[0-9a-z]{16}$/.test
 export const STREAM = "strm_";
 
 /** Whether an id may be that of something which the gateway keeps. */
-export const isKept = (id: string): boolean => /^(?:resp|strm)_[0-9a-z]{16}$/.test(id);
+export const isKept = (id: string): boolean => /^(?:resp|strm|conv)_[0-9a-z]{16}$/.test(id);
 
 const PREFIXES = { message: "msg", reasoning: "rs", function_call: "fc" };
 

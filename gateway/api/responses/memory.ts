@@ -1,31 +1,56 @@
+import type { Change } from "../conversations/changes.ts";
 import { EventLog } from "./event-log.ts";
 import type { ResponseLog, ResponseStore, StoredResponse } from "./store.ts";
 
-/** Keeps responses in memory, up to a bound; the oldest are forgotten first. */
+/** A response, or a conversation's changes, as JSON. */
+interface Kept {
+  readonly texts: readonly string[];
+  /** In characters. */
+  readonly length: number;
+  /** When it expires, in milliseconds since 1970. */
+  readonly until: number;
+}
+
+/** Keeps responses and conversations in memory, up to a bound; the oldest are forgotten first. */
 export class MemoryResponses implements ResponseStore {
   readonly #limit: number;
-  readonly #texts = new Map<string, string>();
+  readonly #ttlMs: number;
+  /** The one that was changed last comes last. */
+  readonly #kept = new Map<string, Kept>();
   /** Events of responses in the background, the oldest first. */
   readonly #logs = new Map<string, EventLog>();
   #length = 0;
 
-  /** @param limit in characters */
-  constructor(limit: number) {
+  /**
+   * @param limit in characters
+   * @param ttlMs how long what is not changed is kept
+   */
+  constructor(limit: number, ttlMs: number) {
     this.#limit = limit;
+    this.#ttlMs = ttlMs;
   }
 
   async put(stored: StoredResponse): Promise<void> {
-    const { id } = stored.response;
-    this.#length -= this.#texts.get(id)?.length ?? 0;
-    this.#texts.delete(id);
-    const text = JSON.stringify(stored);
-    this.#texts.set(id, text);
-    this.#grow(text.length);
+    this.#keep(stored.response.id, [JSON.stringify(stored)]);
   }
 
   async get(id: string): Promise<StoredResponse | undefined> {
-    const text = this.#texts.get(id);
+    const [text] = this.#textsOf(id) ?? [];
     return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  async begin(id: string, created: Change): Promise<void> {
+    this.#keep(id, [JSON.stringify(created)]);
+  }
+
+  async change(id: string, change: Change): Promise<boolean> {
+    const before = this.#textsOf(id);
+    if (before !== undefined) this.#keep(id, [...before, JSON.stringify(change)]);
+    return before !== undefined;
+  }
+
+  async changes(id: string): Promise<readonly Change[] | undefined> {
+    return this.#textsOf(id)?.map((text) => JSON.parse(text));
   }
 
   async delete(id: string): Promise<void> {
@@ -52,19 +77,43 @@ export class MemoryResponses implements ResponseStore {
     this.#logs.get(id)?.cancel();
   }
 
+  close(): void {}
+
+  #textsOf(id: string): readonly string[] | undefined {
+    const kept = this.#kept.get(id);
+    return kept !== undefined && kept.until > Date.now() ? kept.texts : undefined;
+  }
+
+  #keep(id: string, texts: readonly string[]): void {
+    this.#length -= this.#kept.get(id)?.length ?? 0;
+    this.#kept.delete(id);
+    const length = texts.reduce((sum, text) => sum + text.length, 0);
+    this.#kept.set(id, { texts, length, until: Date.now() + this.#ttlMs });
+    this.#grow(length);
+  }
+
   #grow(length: number): void {
     this.#length += length;
-    // What is being made stays.
-    for (const ids of [this.#texts.keys(), this.#logs.keys()])
+    const now = Date.now();
+    for (const [id, { until }] of this.#kept) {
+      if (until > now) break;
+      this.#removeUnlessMade(id);
+    }
+    for (const ids of [this.#kept.keys(), this.#logs.keys()])
       for (const oldest of ids) {
         if (this.#length <= this.#limit) return;
-        if (this.#logs.get(oldest)?.isOver !== false) this.#remove(oldest);
+        this.#removeUnlessMade(oldest);
       }
   }
 
+  /** What is being made stays. */
+  #removeUnlessMade(id: string): void {
+    if (this.#logs.get(id)?.isOver !== false) this.#remove(id);
+  }
+
   #remove(id: string): void {
-    this.#length -= (this.#texts.get(id)?.length ?? 0) + (this.#logs.get(id)?.length ?? 0);
-    this.#texts.delete(id);
+    this.#length -= (this.#kept.get(id)?.length ?? 0) + (this.#logs.get(id)?.length ?? 0);
+    this.#kept.delete(id);
     this.#logs.get(id)?.cancel();
     this.#logs.delete(id);
   }

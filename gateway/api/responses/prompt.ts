@@ -103,17 +103,17 @@ const ITEMS = new Set(["message", "function_call", "function_call_output", "reas
 const PARTS = new Set(["input_text", "output_text", "text", "reasoning_text", "summary_text", "refusal"]);
 
 /** Refuses items and media that workers cannot take as unsupported, not as invalid: an engine may accept them. */
-export function refuseUnsupportedItems(raw: unknown): void {
-  const input: unknown = Reflect.get(Object(raw), "input");
-  if (!Array.isArray(input)) return;
-  for (const [index, item] of input.entries()) {
+export function refuseUnsupportedItems(raw: unknown, name: "input" | "items" = "input"): void {
+  const items: unknown = Reflect.get(Object(raw), name);
+  if (!Array.isArray(items)) return;
+  for (const [index, item] of items.entries()) {
     if (!isRecord(item)) continue;
-    refuseType(item.type, ITEMS, `input[${index}]`);
+    refuseType(item.type, ITEMS, `${name}[${index}]`);
     for (const field of ["content", "output"]) {
       const parts = item[field];
       if (!Array.isArray(parts)) continue;
       for (const [at, part] of parts.entries())
-        if (isRecord(part)) refuseType(part.type, PARTS, `input[${index}].${field}[${at}]`);
+        if (isRecord(part)) refuseType(part.type, PARTS, `${name}[${index}].${field}[${at}]`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { ApiError } from "../../kernel/errors.ts";
 import type { AnswerEnd, Usage } from "../../requests/tokens/job.ts";
+import { conversationIdOf } from "../conversations/id.ts";
 import type { OutputItem } from "./items.ts";
 import type { ResponsesRequest } from "./schemas.ts";
 
@@ -15,6 +16,7 @@ export interface ResponseObject {
   readonly incomplete_details: { readonly reason: string } | null;
   readonly model: string;
   readonly output: readonly OutputItem[];
+  readonly conversation: { readonly id: string } | null;
   readonly previous_response_id: string | null;
   readonly usage: object | null;
   readonly [field: string]: unknown;
@@ -33,6 +35,7 @@ export function newResponse(
     created_at: createdAt,
     status: "in_progress",
     background: body.background ?? false,
+    conversation: conversationOf(body),
     error: null,
     incomplete_details: null,
     instructions: body.instructions ?? null,
@@ -64,6 +67,11 @@ export function newResponse(
   };
 }
 
+function conversationOf({ conversation }: ResponsesRequest) {
+  const id = conversationIdOf(conversation);
+  return id === undefined ? null : { id };
+}
+
 /** The response at its end. */
 export function endedResponse(
   response: ResponseObject,
@@ -91,6 +99,12 @@ export const failedResponse = (
   error: { code: code ?? "server_error", message },
   output,
 });
+
+/** A response in progress whose maker has ended. */
+export function unfinished(response: ResponseObject): ResponseObject {
+  const error = { code: "server_error", message: "The gateway that made this response has ended." };
+  return { ...response, status: "failed", error };
+}
 
 const usageObject = ({ promptTokens, completionTokens, cachedTokens, reasoningTokens }: Usage) => ({
   input_tokens: promptTokens,

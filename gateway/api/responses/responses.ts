@@ -2,6 +2,8 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
+import { conversationIdOf } from "../conversations/id.ts";
+import { keptItem } from "../conversations/kept-item.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { AnswerHead } from "../openai/format.ts";
 import { requireApi } from "../openai/request.ts";
@@ -15,7 +17,7 @@ import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
 import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
 import { newResponse, type ResponseObject } from "./response.ts";
-import { type InputItem, inputTokensRequest, type ResponsesRequest, responsesRequest } from "./schemas.ts";
+import { inputTokensRequest, type PlainItem, type ResponsesRequest, responsesRequest } from "./schemas.ts";
 import { clientNames } from "./tools.ts";
 
 /** Types of tools that the client runs. */
@@ -23,7 +25,6 @@ const FUNCTIONS = ["function", "namespace"];
 
 /** Parameters that are refused, and what to do instead. */
 const UNSUPPORTED = {
-  conversation: "Use previous_response_id instead.",
   prompt: "Stored prompts are not here; send input and instructions.",
   max_tool_calls: "Leave it out.",
 };
@@ -86,20 +87,29 @@ export function readCreation(raw: unknown): ResponsesRequest {
   return body;
 }
 
-/** Stores a response at its end, if it is to be stored. */
+/** At a response's end, stores it if it is to be stored, and adds it to its conversation. */
 export const saver =
   (
     { responses, log }: GatewayDependencies,
-    { store }: ResponsesRequest,
+    { store, conversation }: ResponsesRequest,
     owner: string,
-    input: readonly InputItem[],
+    input: readonly PlainItem[],
   ) =>
-  (response: ResponseObject): Promise<void> | undefined =>
-    store === false
-      ? undefined
-      : responses.put({ owner, response, input }).catch((error: unknown) => {
-          log.error("cannot store a response", { response: response.id, reason: String(error) });
-        });
+  (response: ResponseObject): Promise<void> | undefined => {
+    const conversationId = conversationIdOf(conversation);
+    const saving: Promise<unknown>[] = [];
+    if (store !== false) saving.push(responses.put({ owner, response, input }));
+    if (conversationId !== undefined) {
+      const items = [...input, ...(response.output as PlainItem[])].map(keptItem);
+      saving.push(responses.change(conversationId, { type: "added", items }));
+    }
+    if (saving.length === 0) return undefined;
+    return Promise.all(saving).then(
+      () => {},
+      (error: unknown) =>
+        log.error("cannot store a response", { response: response.id, reason: String(error) }),
+    );
+  };
 
 /** `POST /v1/responses/input_tokens` */
 export async function inputTokens(

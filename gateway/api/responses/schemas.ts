@@ -43,7 +43,7 @@ const reasoning = z.object({
 /** An item of an earlier response, by its id. */
 const reference = z.object({ type: z.literal("item_reference"), id: z.string().min(1) });
 
-const item = z.union([message, functionCall, functionCallOutput, reasoning, reference]);
+export const item = z.union([message, functionCall, functionCallOutput, reasoning, reference]);
 
 const functionTool = z.object({
   type: z.literal("function"),
@@ -84,6 +84,11 @@ const textFormat = z.discriminatedUnion("type", [
   }),
 ]);
 
+export const metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((pairs) => Object.keys(pairs).length <= 16, "it may have at most 16 pairs.")
+  .describe("At most 16 pairs of a name, of up to 64 characters, and a text of up to 512.");
+
 /** What a request to answer, and one to count tokens, have in common. */
 const prompt = {
   model: z.string().min(1).describe("Name or alias of the model."),
@@ -98,6 +103,10 @@ const prompt = {
     .min(1)
     .nullish()
     .describe("Continues the conversation of a stored response."),
+  conversation: z
+    .union([z.string().min(1), z.object({ id: z.string().min(1) })])
+    .nullish()
+    .describe("The conversation that the response continues, and to which its input and output are added."),
   tools: z
     .array(tool)
     .max(1024)
@@ -128,7 +137,7 @@ export const responsesRequest = z.object({
     .nullish()
     .describe("Makes the response whether or not the client stays; it is then retrieved, or streamed again."),
   store: z.boolean().nullish().describe("Whether the response can be retrieved and continued; default true."),
-  metadata: z.record(z.string().max(64), z.string().max(512)).nullish().describe("Kept with the response."),
+  metadata: metadata.nullish(),
   include: z
     .array(z.string())
     .nullish()
@@ -147,4 +156,6 @@ export const inputTokensRequest = z.object(prompt);
 export type ResponsesRequest = z.infer<typeof responsesRequest>;
 export type InputTokensRequest = z.infer<typeof inputTokensRequest>;
 export type InputItem = z.infer<typeof item>;
+/** An item that refers to no other. */
+export type PlainItem = Exclude<InputItem, { type: "item_reference" }>;
 export type FunctionTool = z.infer<typeof functionTool>;

@@ -1,5 +1,6 @@
+import type { Change } from "../conversations/changes.ts";
 import type { ResponseObject } from "./response.ts";
-import type { InputItem } from "./schemas.ts";
+import type { PlainItem } from "./schemas.ts";
 
 /** A response that can be retrieved and continued. */
 export interface StoredResponse {
@@ -7,14 +8,20 @@ export interface StoredResponse {
   readonly owner: string;
   readonly response: ResponseObject;
   /** What the request added to the conversation. */
-  readonly input: readonly InputItem[];
+  readonly input: readonly PlainItem[];
 }
 
-/** Where responses are kept. */
+/** Where responses and conversations are kept. */
 export interface ResponseStore {
   put(stored: StoredResponse): Promise<void>;
   get(id: string): Promise<StoredResponse | undefined>;
-  /** Also deletes its events. */
+  /** Begins to keep a conversation. */
+  begin(id: string, created: Change): Promise<void>;
+  /** Changes a conversation; those of several gateways at once are all kept. @returns false if there is none of this id */
+  change(id: string, change: Change): Promise<boolean>;
+  /** A conversation's changes, the oldest first; undefined if there is none of this id. */
+  changes(id: string): Promise<readonly Change[] | undefined>;
+  /** Deletes a response and its events, or a conversation. */
   delete(id: string): Promise<void>;
   /** Begins to keep the events of a response in the background, or of a stream that can be resumed. */
   openLog(id: string, owner: string): Promise<ResponseLog>;
@@ -31,6 +38,7 @@ export interface ResponseStore {
   ): Promise<AsyncIterable<string> | undefined>;
   /** Asks whoever makes a response to stop, in whichever process. */
   cancel(id: string): Promise<void>;
+  close(): void;
 }
 
 /** The events of an answer that is being made. */

@@ -1,12 +1,13 @@
 import type { Context } from "hono";
 import { z } from "zod";
 import type { GatewayEnv } from "../../access/env.ts";
-import { ApiError, invalidRequest } from "../../kernel/errors.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
 import { followEvents, noEvents } from "./background.ts";
 import { findResponse, withIds } from "./conversation.ts";
 import { ownerOf } from "./owner.ts";
+import { pageOf } from "./page.ts";
 
 type StoredRoute = (
   context: Context<GatewayEnv>,
@@ -50,29 +51,16 @@ export const cancelResponse: StoredRoute = async (context, { responses }, id) =>
   return context.json({ ...response, status: "cancelled" });
 };
 
-const limit = z.coerce.number().int().min(1).max(100).default(20);
-const order = z.enum(["asc", "desc"]).default("desc");
-
 /** `GET /v1/responses/{id}/input_items` */
 export const listInputItems: StoredRoute = async (context, { responses }, id) => {
   const { input } = await findResponse(responses, ownerOf(context), id);
-  const query = (name: string) => context.req.query(name);
-  const size = validateField(limit, query("limit"), "limit");
-  const items = withIds(input, id);
-  if (validateField(order, query("order"), "order") === "desc") items.reverse();
-  const after = query("after");
-  const from = after === undefined ? 0 : items.findIndex((item) => item.id === after) + 1;
-  if (after !== undefined && from === 0)
-    throw new ApiError(404, "invalid_request_error", `There is no item '${after.slice(0, 100)}'.`, {
-      param: "after",
-      code: "item_not_found",
-    });
-  const data = items.slice(from, from + size);
-  return context.json({
-    object: "list",
-    data,
-    first_id: data.at(0)?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: from + size < items.length,
-  });
+  return context.json(pageOf(context, withIds(input, id)));
 };
+
+/** The routes of a response that the gateway keeps. */
+export const STORED_ROUTES: readonly [string, `/v1/responses/:id${string}`, StoredRoute][] = [
+  ["GET", "/v1/responses/:id", retrieveResponse],
+  ["DELETE", "/v1/responses/:id", deleteResponse],
+  ["POST", "/v1/responses/:id/cancel", cancelResponse],
+  ["GET", "/v1/responses/:id/input_items", listInputItems],
+];

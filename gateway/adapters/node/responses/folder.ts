@@ -1,0 +1,133 @@
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { messageOf, randomId } from "#runtime";
+import type { Change } from "../../../api/conversations/changes.ts";
+import { isKept } from "../../../api/responses/items.ts";
+import { unfinished } from "../../../api/responses/response.ts";
+import type { ResponseLog, ResponseStore, StoredResponse } from "../../../api/responses/store.ts";
+import { appendEntry, readEntries } from "./journal-file.ts";
+import { LogFile } from "./log-file.ts";
+import { eventsIn, linesOf } from "./read-log.ts";
+import { Sweeper } from "./sweep.ts";
+
+/** After how long without a sign of life the maker of a response counts as dead, in milliseconds. */
+const DEAD_MS = 15_000;
+
+type Kind = "json" | "events" | "cancel" | "changes";
+
+/**
+ * Keeps each response in a file, the events of those in the background in another, and each conversation in one, which
+ * every gateway that uses the folder can read. What was not changed for the time to live is removed.
+ */
+export class ResponsesFolder implements ResponseStore {
+  readonly #folder: string;
+  readonly #ttlMs: number;
+  readonly #sweeper: Sweeper;
+
+  constructor(folder: string, ttlMs: number) {
+    this.#folder = folder;
+    this.#ttlMs = ttlMs;
+    this.#sweeper = new Sweeper(folder, ttlMs);
+  }
+
+  async put(stored: StoredResponse): Promise<void> {
+    const temporary = join(await this.#made(), `.${randomId()}`);
+    await writeFile(temporary, JSON.stringify(stored), { mode: 0o600 });
+    await rename(temporary, this.#file(stored.response.id, "json"));
+    this.#sweeper.sweepInBackground();
+  }
+
+  async get(id: string): Promise<StoredResponse | undefined> {
+    if (!(await this.#has(id, "json"))) return undefined;
+    const text = await readIfThere(this.#file(id, "json"), id);
+    if (text === undefined) return undefined;
+    const stored: StoredResponse = JSON.parse(text);
+    if (stored.response.status !== "in_progress" || (await this.#isAlive(id))) return stored;
+    return { ...stored, response: unfinished(stored.response) };
+  }
+
+  async begin(id: string, created: Change): Promise<void> {
+    await this.#made();
+    await appendEntry(this.#file(id, "changes"), created, { isNew: true });
+    this.#sweeper.sweepInBackground();
+  }
+
+  async change(id: string, change: Change): Promise<boolean> {
+    if (!isKept(id)) return false;
+    const isCurrent = (changedMs: number) => Date.now() - changedMs < this.#ttlMs;
+    return appendEntry(this.#file(id, "changes"), change, { isNew: false, isCurrent });
+  }
+
+  async changes(id: string): Promise<readonly Change[] | undefined> {
+    return (await this.#has(id, "changes")) ? readEntries(this.#file(id, "changes")) : undefined;
+  }
+
+  async delete(id: string): Promise<void> {
+    if (!isKept(id)) return;
+    await this.cancel(id);
+    for (const kind of ["json", "events", "changes"] as const)
+      await rm(this.#file(id, kind), { force: true });
+  }
+
+  async openLog(id: string, owner: string): Promise<ResponseLog> {
+    await this.#made();
+    await writeFile(this.#file(id, "events"), `${JSON.stringify(owner)}\n`, { mode: 0o600 });
+    return new LogFile(this.#file(id, "events"), this.#file(id, "cancel"));
+  }
+
+  async follow(
+    id: string,
+    owner: string,
+    from: number,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<string> | undefined> {
+    if (!(await this.#has(id, "events"))) return undefined;
+    const lines = linesOf(this.#file(id, "events"), signal, () => this.#isAlive(id));
+    const { value } = await lines.next();
+    if (value === JSON.stringify(owner)) return eventsIn(lines, from);
+    await lines.return(undefined);
+    return undefined;
+  }
+
+  async cancel(id: string): Promise<void> {
+    if (!isKept(id) || !(await this.#isAlive(id))) return;
+    await writeFile(this.#file(id, "cancel"), "", { mode: 0o600 });
+  }
+
+  close(): void {}
+
+  /** Whether somebody is making the response. */
+  async #isAlive(id: string): Promise<boolean> {
+    return (await this.#age(id, "events")) < DEAD_MS;
+  }
+
+  /** Whether there is such a file that has not expired. */
+  async #has(id: string, kind: Kind): Promise<boolean> {
+    return isKept(id) && (await this.#age(id, kind)) < this.#ttlMs;
+  }
+
+  /** How long ago a file was changed, in milliseconds; infinite if it does not exist. */
+  async #age(id: string, kind: Kind): Promise<number> {
+    const file = await stat(this.#file(id, kind)).catch(() => undefined);
+    return file === undefined ? Number.POSITIVE_INFINITY : Date.now() - file.mtimeMs;
+  }
+
+  /** Only this user may read what clients have said. */
+  async #made(): Promise<string> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    return this.#folder;
+  }
+
+  #file(id: string, kind: Kind): string {
+    return join(this.#folder, `${id}.${kind}`);
+  }
+}
+
+async function readIfThere(path: string, id: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (Reflect.get(Object(error), "code") === "ENOENT") return undefined;
+    throw new Error(`Cannot read the response ${id}: ${messageOf(error)}`, { cause: error });
+  }
+}
