@@ -2,7 +2,7 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { conversationAfter } from "../conversations/changes.ts";
 import { findConversation } from "../conversations/find.ts";
 import { conversationIdOf } from "../conversations/id.ts";
-import { inputItemId, responseIdOf } from "./items.ts";
+import { inputItemId, RESPONSE, responseIdOf } from "./items.ts";
 import type { InputItem, PlainItem, ResponsesRequest } from "./schemas.ts";
 import type { ResponseStore, StoredResponse } from "./store.ts";
 
@@ -13,7 +13,8 @@ export async function findResponse(
   id: string,
   param: string | null = null,
 ): Promise<StoredResponse> {
-  const stored = await store.get(id);
+  // The same store keeps conversations, which are no responses.
+  const stored = id.startsWith(RESPONSE) ? await store.get(id) : undefined;
   if (stored !== undefined && stored.owner === owner) return stored;
   throw new ApiError(
     404,
