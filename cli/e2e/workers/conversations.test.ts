@@ -65,16 +65,16 @@ describe("conversations", () => {
     const { id } = await client.conversations.create({});
     const { id: response } = await client.responses.create({ model, input: "Hi" });
     const asked = [
-      client.responses.retrieve(id),
-      client.responses.inputItems.list(id),
-      client.responses.cancel(id),
-      client.responses.delete(id),
-      client.responses.create({ model, input: "Hi", previous_response_id: id }),
-      client.conversations.retrieve(response),
-      client.conversations.items.list(response),
-      client.conversations.delete(response),
+      () => client.responses.retrieve(id),
+      () => client.responses.inputItems.list(id),
+      () => client.responses.cancel(id),
+      () => client.responses.delete(id),
+      () => client.responses.create({ model, input: "Hi", previous_response_id: id }),
+      () => client.conversations.retrieve(response),
+      () => client.conversations.items.list(response),
+      () => client.conversations.delete(response),
     ];
-    for (const each of asked) await expect(each).rejects.toMatchObject({ status: 404 });
+    for (const each of asked) await expect(each()).rejects.toMatchObject({ status: 404 });
     expect((await client.conversations.retrieve(id)).id).toBe(id);
     expect((await client.responses.retrieve(response)).id).toBe(response);
   });
