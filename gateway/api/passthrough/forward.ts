@@ -27,10 +27,10 @@ import type { ModelInForm } from "./form.ts";
 import { forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
+import { removeReservedFields } from "./reserved-fields.ts";
 import { namespaceFor, requireSaltable, routingSalt } from "./salts.ts";
 import { send } from "./send.ts";
 import { stableFieldOf, withStableField } from "./stable-prefix.ts";
-import { removeTransferFields } from "./transfer-fields.ts";
 
 /** A request for attached engines. */
 export interface EngineRequest {
@@ -66,7 +66,7 @@ export async function forward(
   const asked = rename === undefined ? { ...given, search: query } : renamed(given, query, rename);
   const { search } = asked;
   const stable = withStablePrefix(path, asked, model, dependencies);
-  const { bytes, body } = withoutTransferFields(stable, context, dependencies);
+  const { bytes, body } = withoutReservedFields(stable, context, dependencies);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseOverlongConversation(body.messages, model);
   const prompt = await promptOf(path, { body }, found);
@@ -140,16 +140,16 @@ function withStablePrefix<Asked extends Pick<EngineRequest, "bytes" | "body">>(
 }
 
 /** The request without a client's own parameters for the transfer of KV blocks. */
-function withoutTransferFields(
+function withoutReservedFields(
   { bytes, body }: Pick<EngineRequest, "bytes" | "body">,
   context: Context<GatewayEnv>,
   { warnings }: GatewayDependencies,
 ): Pick<EngineRequest, "bytes" | "body"> {
-  const left = removeTransferFields({ bytes, body });
+  const left = removeReservedFields({ bytes, body }, context.get("key")?.models !== undefined);
   if (left === undefined) return { bytes, body };
   warnings.warn(
     "transfer fields",
-    "removed a client's parameters for KV transfers, which only gateways may set",
+    "removed a client's fields that only gateways may set: for KV transfers, or for adapters outside its key's scope",
     {
       request: context.var.requestId,
       fields: left.removed.join(", "),

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { removeTransferFields } from "./transfer-fields.ts";
+import { removeReservedFields } from "./reserved-fields.ts";
 
-function remove(text: string) {
+function remove(text: string, isScoped = false) {
   const bytes = new TextEncoder().encode(text);
-  const left = removeTransferFields({ bytes, body: JSON.parse(text) });
+  const left = removeReservedFields({ bytes, body: JSON.parse(text) }, isScoped);
   return left && { text: new TextDecoder().decode(left.bytes), body: left.body, removed: left.removed };
 }
 
@@ -27,7 +27,17 @@ test("vLLM's further arguments are removed only if they have such parameters", (
   expect(remove('{"vllm_xargs":{"other":1},"prompt":"hi"}')).toBeUndefined();
 });
 
+test("a key for some models cannot choose an adapter besides the model", () => {
+  const text = '{"model":"m","lora_path":"secret","lora_request":{},"lora":[{"id":0}]}';
+  expect(remove(text, true)).toEqual({
+    text: '{"model":"m"}',
+    body: { model: "m" },
+    removed: ["lora_path", "lora_request", "lora"],
+  });
+  expect(remove(text)).toBeUndefined();
+});
+
 test("other requests stay as they are", () => {
   expect(remove('{"prompt":"kv_transfer_params","metadata":{"kv_transfer_params":1}}')).toBeUndefined();
-  expect(removeTransferFields({ bytes: undefined, body: undefined })).toBeUndefined();
+  expect(removeReservedFields({ bytes: undefined, body: undefined })).toBeUndefined();
 });

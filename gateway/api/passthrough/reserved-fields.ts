@@ -6,6 +6,9 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 /** vLLM's field for further arguments, which may have the same fields. */
 const MORE_ARGUMENTS = "vllm_xargs";
 
+/** Fields of SGLang, TensorRT-LLM and llama.cpp that choose a LoRA adapter whatever model a request names. */
+const ADAPTER_FIELDS: ReadonlySet<string> = new Set(["lora_path", "lora_request", "lora"]);
+
 interface ParsedBody {
   readonly bytes: Uint8Array | undefined;
   readonly body: PromptBody | undefined;
@@ -14,12 +17,17 @@ interface ParsedBody {
 /**
  * Removes what engines use to hand KV blocks to each other from a client's request: it could read other requests' blocks,
  * or end the engine.
+ * @param isScoped whether the client may only use some models: then also what would choose others
  * @returns the names of the removed fields; undefined if there were none
  */
-export function removeTransferFields(given: ParsedBody): (ParsedBody & { removed: string[] }) | undefined {
-  const { bytes, body } = given;
+export function removeReservedFields(
+  { bytes, body }: ParsedBody,
+  isScoped = false,
+): (ParsedBody & { removed: string[] }) | undefined {
   if (bytes === undefined || body === undefined) return undefined;
-  const removed = Object.keys(body).filter((name) => isDangerous(name, body[name]));
+  const removed = Object.keys(body).filter(
+    (name) => isDangerous(name, body[name]) || (isScoped && ADAPTER_FIELDS.has(name)),
+  );
   if (removed.length === 0) return undefined;
   const kept = Object.fromEntries(Object.entries(body).filter(([name]) => !removed.includes(name)));
   return { bytes: withFields(bytes, new Set(removed), {}), body: kept, removed };
