@@ -227,6 +227,8 @@ const gatewayArguments = (
     "admin-port": options["admin-port"] && consecutive(options["admin-port"], index),
     discovery: servers?.discovery ?? `file:${join(folder, "discovery")}`,
     nats: servers?.nats,
+    // Its gateways share what clients keep, as on several machines.
+    "responses-store": options["responses-store"] ?? servers?.nats,
     // There is no load balancer, and without a cluster there are no other gateways.
     "drain-delay": 0,
     "peer-listen": servers === undefined ? "none" : undefined,

@@ -26,6 +26,11 @@ test.runIf(hasEtcd && hasNats)(
       });
       expect(status).toBe(200);
     }
+    // What one gateway keeps, the other has.
+    const asked = { model: "default", input: "Once", max_output_tokens: 16 };
+    const first = await ask(`${url}/v1/responses`, { json: asked });
+    const next = { ...asked, previous_response_id: first.body.id };
+    expect((await ask(`${other}/v1/responses`, { json: next })).status).toBe(200);
     const [npm, ...words] = join!.split(" ");
     const guest = new StatorProcess([...words, "--name=guest", "--config=none", "--speedup=0"], {}, [npm!]);
     await stator.printed(/worker joined worker=guest/);

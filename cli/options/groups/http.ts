@@ -28,7 +28,8 @@ export const http = {
     "Removes Claude Code's billing header, which changes with each request, from what engines get.",
   ),
   "responses-store": text({
-    describe: "Where responses and conversations are kept. Default: 64 MB of memory.",
+    describe:
+      "Where responses and conversations are kept. Default: 64 MB of memory; with --cluster, its NATS.",
     placeholder: "memory|file:DIR|nats://HOST",
   }),
   "responses-ttl": number({
