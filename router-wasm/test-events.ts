@@ -44,10 +44,11 @@ export const event: fc.Arbitrary<Event> = fc.record({
   tier: fc.constantFrom<Tier>("device", "device", "device", "host", "disk", "shared"),
 });
 
-/** Applies an event. */
-export function apply(router: Router, { type, worker, path, from, count, naming, tier }: Event): void {
+/** Applies an event, with the hashes of its own worker, to a worker of the router (the same unless told). */
+export function apply(router: Router, event: Event, worker = event.worker): void {
+  const { type, path, from, count, naming, tier } = event;
   const symbols = path.flatMap(({ symbol, length }) => Array<number>(length).fill(symbol));
-  let name = naming === "own" ? BigInt(worker + 2) : 1n;
+  let name = naming === "own" ? BigInt(event.worker + 2) : 1n;
   const names = BigUint64Array.from(symbols, (symbol) => {
     name = BigInt.asUintN(64, name * 0x5851f42d4c957f2dn + BigInt(symbol) + 1n);
     return naming === "tiny" ? name % 11n : name;
