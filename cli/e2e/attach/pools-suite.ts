@@ -31,7 +31,7 @@ export function poolsSuite(kind: string): Pools {
     await pools.runAll();
     await pools.expectSettled();
     expect(pools.stator.stdout + pools.stator.stderr).toMatch(
-      /removed a client's parameters for KV transfers.*kv_transfer_params/,
+      /removed a client's fields .*kv_transfer_params/,
     );
   });
 

@@ -28,12 +28,11 @@ export const http = {
     "Removes Claude Code's billing header, which changes with each request, from what engines get.",
   ),
   "responses-store": text({
-    describe:
-      "Where responses and conversations are kept. Default: 64 MB of memory; with --cluster, its NATS.",
+    describe: "Where responses and conversations are kept; 64 MB of memory, or a --cluster's NATS.",
     placeholder: "memory|file:DIR|nats://HOST",
   }),
   "responses-ttl": number({
-    describe: "Days that responses and conversations are kept after their last change; default as at OpenAI.",
+    describe: "Days that responses and conversations are kept after their last change.",
     default: 30,
     min: 0.001,
     max: 3_650,
