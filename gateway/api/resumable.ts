@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../access/env.ts";
 import { ApiError } from "../kernel/errors.ts";
 import { isRecord } from "../kernel/json.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
+import { ENDPOINTS } from "./endpoints.ts";
 import { RESUMABLE_HEADER } from "./openai/stator-extension.ts";
 import { followEvents, LoggedStream } from "./responses/background.ts";
 import { STREAM } from "./responses/items.ts";
@@ -26,16 +27,18 @@ export async function resumeStream(
   const [, id, number] = EVENT_ID.exec(context.req.header("last-event-id") ?? "") ?? [];
   if (id === undefined) return undefined;
   context.set("isCounted", true);
-  return followEvents(context, dependencies, id, Number(number) + 1, noStream());
+  return followEvents(context, dependencies, id, { from: Number(number) + 1, ...streamOf(context) });
 }
 
-const noStream = () =>
-  new ApiError(
+const streamOf = ({ req: { path } }: Context<GatewayEnv>) => ({
+  api: ENDPOINTS.get(path)?.events,
+  missing: new ApiError(
     404,
     "not_found_error",
     "There is no stream with this Last-Event-ID: it ended too long ago, or belongs to another key. Send the request again without the header.",
     { param: "last-event-id", code: "stream_not_found" },
-  );
+  ),
+});
 
 /** Whether a request asks for a stream that can be resumed. */
 export function isResumable(context: Context<GatewayEnv>, json: unknown): boolean {
@@ -72,5 +75,5 @@ export async function resumableStream(
     await forget();
     throw error;
   }
-  return followEvents(context, dependencies, id, 0, noStream());
+  return followEvents(context, dependencies, id, { from: 0, ...streamOf(context) });
 }

@@ -4,13 +4,13 @@ import type { GatewayEnv } from "../access/env.ts";
 import { createGuard } from "../access/guard.ts";
 import { canonicalPath, isModelPath } from "../access/paths.ts";
 import { createConversation } from "../api/conversations/conversations.ts";
-import { isOwnConversation } from "../api/conversations/id.ts";
 import { CONVERSATION_ROUTES } from "../api/conversations/routes.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
 import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
-import { isOwnResponse } from "../api/responses/items.ts";
+import { isConversationHere, isResponseHere } from "../api/responses/keeper.ts";
+import { ownerOf } from "../api/responses/owner.ts";
 import { STORED_ROUTES } from "../api/responses/stored.ts";
 import { resumeStream } from "../api/resumable.ts";
 import { anthropicError } from "../kernel/anthropic-error.ts";
@@ -73,23 +73,22 @@ export function createApp(
     app.get("/v1/models", (context) => listModels(context, dependencies));
     app.get("/v1/models/:id{.+}", (context) => retrieveModel(context, dependencies, context.req.param("id")));
     for (const [method, path, route] of STORED_ROUTES)
-      app.on(method, path, (context) => {
+      app.on(method, path, async (context) => {
         const id = context.req.param("id");
-        // Responses that engines keep have ids of their own.
-        if (!isOwnResponse(id) && dependencies.hasEngines()) return forwardAny(context, dependencies);
-        return route(context, dependencies, id);
+        if (await isResponseHere(context, dependencies, id)) return route(context, dependencies, id);
+        return forwardAny(context, dependencies);
       });
     app.post("/v1/conversations", (context) =>
       // Then the engines keep what their responses need.
-      dependencies.translate === "never" && dependencies.hasEngines()
+      dependencies.translate === "never" && dependencies.hasEngines() && ownerOf(context) === ""
         ? forwardAny(context, dependencies)
         : createConversation(context, dependencies),
     );
     for (const [method, path, route] of CONVERSATION_ROUTES)
-      app.on(method, path, (context) => {
+      app.on(method, path, async (context) => {
         const id = context.req.param("id");
-        if (!isOwnConversation(id) && dependencies.hasEngines()) return forwardAny(context, dependencies);
-        return route(context, dependencies, id);
+        if (await isConversationHere(context, dependencies, id)) return route(context, dependencies, id);
+        return forwardAny(context, dependencies);
       });
     app.get("/", (context) => context.redirect("/docs"));
   }

@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { readKeyFile } from "../../../gateway/access/key-file.ts";
+import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
 import { startOwnGateway } from "../workers/own-gateway.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
@@ -81,6 +83,41 @@ describe.each([
     const { data } = await openai.conversations.items.list(id, { order: "asc" });
     expect(data).toHaveLength(6);
   });
+
+  if (served.includes("/v1/responses"))
+    test.each(["auto", "never"] as const)(
+      "with keys are the gateway's, so that no key reads those of another (--translate %s)",
+      async (translate) => {
+        const names = ["sk-one", "sk-two"];
+        const keys = readKeyFile({
+          keys: await Promise.all(
+            names.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
+          ),
+        });
+        const options = { engines: [{ url: engine.url }], access: { keys }, translate };
+        const { url } = await startOwnGateway({}, options);
+        const [one, two] = names.map((apiKey) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 }));
+        const { id: conversation } = await one!.conversations.create({});
+        expect(conversation).not.toBe(THEIRS);
+        const ask = { model: "tiny", input: "Paris?" };
+        const kept = await one!.responses.create(translate === "auto" ? ask : { ...ask, conversation });
+        expect(await one!.responses.retrieve(kept.id)).toMatchObject({ output_text: "Yes." });
+        expect(asked.map(([path]) => path)).toEqual(["/v1/chat/completions"]);
+        for (const previous_response_id of [kept.id, "resp_theirs"])
+          await expect(two!.responses.create({ ...ask, previous_response_id })).rejects.toMatchObject({
+            status: 404,
+          });
+        for (const id of [kept.id, "resp_theirs"])
+          await expect(two!.responses.retrieve(id)).rejects.toMatchObject({
+            status: 404,
+            code: "response_not_found",
+          });
+        for (const id of [conversation, THEIRS])
+          await expect(two!.conversations.retrieve(id)).rejects.toMatchObject({ status: 404 });
+        // What nobody can read later passes as it is.
+        expect(await two!.responses.create({ ...ask, store: false })).toMatchObject({ id: "resp_theirs" });
+      },
+    );
 
   if (served.includes("/v1/responses"))
     test("are the engine's own where it keeps the responses", async () => {

@@ -114,6 +114,24 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     expect(await clients[1]!.responses.cancel(id)).toMatchObject({ status: "cancelled" });
   });
 
+  test("stay deleted if they are deleted while they are made", async () => {
+    engine.script = [TEXT];
+    hold(100);
+    const { id } = await clients[0]!.responses.create(asked);
+    const before = engine.cut;
+    await eventsUntil(await get(`${id}?stream=true`), 3);
+    await clients[1]!.responses.delete(id);
+    await expect.poll(() => engine.cut).toBe(before + 1);
+    // Whatever the maker stores about its end, it stores before it can make another one.
+    engine.gate = undefined;
+    const { id: next } = await clients[0]!.responses.create(asked);
+    await expect.poll(async () => (await clients[1]!.responses.retrieve(next)).status).toBe("completed");
+    for (const client of clients) {
+      await expect(client.responses.retrieve(id)).rejects.toMatchObject({ status: 404 });
+      await expect(client.responses.inputItems.list(id)).rejects.toMatchObject({ status: 404 });
+    }
+  });
+
   test("say that they have failed", async () => {
     await using broken = await failing();
     const { id } = await broken.client.responses.create({ ...asked, model: "broken" });

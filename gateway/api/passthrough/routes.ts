@@ -9,13 +9,13 @@ import { requireModel } from "../../models/model-scope.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
-import { isOwnConversation } from "../conversations/id.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { OwnRoute } from "../endpoint.ts";
 import { ENDPOINTS, endpointOf } from "../endpoints.ts";
 import { refuseNameless } from "../named-model.ts";
 import { readPreferences } from "../openai/preferences.ts";
 import { inBackground } from "../responses/background.ts";
+import { isKeptHere } from "../responses/keeper.ts";
 import { isResumable, resumableStream, resumeStream } from "../resumable.ts";
 import { isTranslated, type Translation } from "../translation/translation.ts";
 import { type Candidate, candidatesFor, firstAnswer } from "./candidates.ts";
@@ -68,7 +68,7 @@ export function forwardOr(
         const { cacheSalt } = context.var;
         const { translation, ...asked }: EngineRequest =
           translate !== undefined &&
-          (namesOwnConversation(json) ||
+          ((await isKeptHere(context, dependencies, json)) ||
             (await isTranslated(dependencies.translate, engines, path, cacheSalt)))
             ? translated(await translate(context, dependencies, json))
             : request;
@@ -148,13 +148,6 @@ const translated = (translation: Translation): EngineRequest => ({
   form: undefined,
   translation,
 });
-
-/** Whether a response continues a conversation that the gateway keeps, of which no engine knows. */
-function namesOwnConversation(json: unknown): boolean {
-  if (!isRecord(json)) return false;
-  const id = isRecord(json.conversation) ? json.conversation.id : json.conversation;
-  return typeof id === "string" && isOwnConversation(id);
-}
 
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 

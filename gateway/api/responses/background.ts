@@ -2,11 +2,12 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, toApiError } from "../../kernel/errors.ts";
 import type { EventStream } from "../../kernel/event-stream.ts";
+import { type EventApi, errorEvent } from "../../requests/wire/event-api.ts";
 import { eventsIn } from "../../requests/wire/event-text.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { ownerOf } from "./owner.ts";
 import { failedResponse, type ResponseObject } from "./response.ts";
-import type { ResponseLog, StoredResponse } from "./store.ts";
+import type { ResponseLog, ResponseStore, StoredResponse } from "./store.ts";
 
 /**
  * Makes a response in the background.
@@ -27,8 +28,7 @@ export async function inBackground(
   const events = await responses.openLog(response.id, stored.owner);
   // Whoever sees that the events have ended also sees how.
   const end = (ended: ResponseObject) =>
-    responses
-      .put({ ...stored, response: ended })
+    putUnlessDeleted(responses, { ...stored, response: ended })
       .finally(() => events.end())
       .catch((error: unknown) =>
         log.error("cannot store a response", { response: response.id, reason: String(error) }),
@@ -41,21 +41,26 @@ export async function inBackground(
     events.append(`event: response.failed\ndata: ${JSON.stringify(data)}\n\n`);
     return end(failed);
   });
-  if (isStreamed) return followEvents(context, dependencies, response.id, 0, noEvents());
+  if (isStreamed) return followEvents(context, dependencies, response.id, { from: 0, ...BACKGROUND });
   return Response.json(response, { headers: { "x-request-id": context.var.requestId } });
 }
 
+/** Stores how a response in the background is now, unless the client has deleted it meanwhile. */
+export async function putUnlessDeleted(responses: ResponseStore, stored: StoredResponse): Promise<void> {
+  if ((await responses.get(stored.response.id)) !== undefined) await responses.put(stored);
+}
+
 /**
- * Streams the events of a response in the background.
+ * Streams the events of a response in the background. If its maker has died, they end with an error.
  * @param from how many are left out
+ * @param api whose events they are
  * @param missing the error if it has none, or they belong to another key
  */
 export async function followEvents(
   context: Context<GatewayEnv>,
   { responses, openEventStream }: GatewayDependencies,
   id: string,
-  from: number,
-  missing: ApiError,
+  { from, api, missing }: { from: number; api: EventApi | undefined; missing: ApiError },
 ): Promise<Response> {
   const leaving = new AbortController();
   const events = await responses.follow(id, ownerOf(context), from, leaving.signal);
@@ -67,8 +72,10 @@ export async function followEvents(
     leaving.abort();
     onWritable?.();
   };
+  let tail = "";
   void (async () => {
     for await (const event of events) {
+      tail = event;
       if (stream.write(event)) continue;
       await new Promise<void>((resolve) => {
         onWritable = resolve;
@@ -76,18 +83,25 @@ export async function followEvents(
       });
     }
     if (!leaving.signal.aborted) stream.end();
-  })().catch(() => stream.end());
+  })().catch((error: unknown) => {
+    stream.write(errorEvent(api, toApiError(error), { requestId: context.var.requestId, tail }));
+    stream.end();
+  });
   return stream.response;
 }
 
-/** For a response that was not made in the background. */
-export const noEvents = () =>
-  new ApiError(
-    400,
-    "invalid_request_error",
-    "Only responses that were created with background set to true can be streamed again.",
-    { param: "stream", code: "invalid_value" },
-  );
+/** How the events of responses are followed. */
+export const BACKGROUND = {
+  api: "responses",
+  get missing() {
+    return new ApiError(
+      400,
+      "invalid_request_error",
+      "Only responses that were created with background set to true can be streamed again.",
+      { param: "stream", code: "invalid_value" },
+    );
+  },
+} as const;
 
 /** Writes events into a log. */
 export class LoggedStream implements EventStream {

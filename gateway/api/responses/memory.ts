@@ -58,7 +58,10 @@ export class MemoryResponses implements ResponseStore {
   }
 
   async openLog(id: string, owner: string): Promise<ResponseLog> {
-    const log = new EventLog(owner, (length) => this.#grow(length));
+    const log = new EventLog(owner, (length) => {
+      // Its last events may come after it was deleted.
+      if (this.#logs.get(id) === log) this.#grow(length);
+    });
     this.#logs.set(id, log);
     return log;
   }

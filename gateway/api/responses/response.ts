@@ -1,4 +1,4 @@
-import type { ApiError } from "../../kernel/errors.ts";
+import { ApiError } from "../../kernel/errors.ts";
 import type { AnswerEnd, Usage } from "../../requests/tokens/job.ts";
 import { conversationIdOf } from "../conversations/id.ts";
 import type { OutputItem } from "./items.ts";
@@ -101,10 +101,17 @@ export const failedResponse = (
 });
 
 /** A response in progress whose maker has ended. */
-export function unfinished(response: ResponseObject): ResponseObject {
-  const error = { code: "server_error", message: "The gateway that made this response has ended." };
-  return { ...response, status: "failed", error };
-}
+export const unfinished = (response: ResponseObject): ResponseObject =>
+  failedResponse(response, response.output, makerEnded());
+
+/** Ends the events of an answer whose maker has ended. */
+export const makerEnded = () =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    "The gateway that made this answer has ended. Send the request again.",
+    { code: "server_error" },
+  );
 
 const usageObject = ({ promptTokens, completionTokens, cachedTokens, reasoningTokens }: Usage) => ({
   input_tokens: promptTokens,

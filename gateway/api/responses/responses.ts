@@ -10,7 +10,7 @@ import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
-import { inBackground } from "./background.ts";
+import { inBackground, putUnlessDeleted } from "./background.ts";
 import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
@@ -91,14 +91,15 @@ export function readCreation(raw: unknown): ResponsesRequest {
 export const saver =
   (
     { responses, log }: GatewayDependencies,
-    { store, conversation }: ResponsesRequest,
+    { store, background, conversation }: ResponsesRequest,
     owner: string,
     input: readonly PlainItem[],
   ) =>
   (response: ResponseObject): Promise<void> | undefined => {
     const conversationId = conversationIdOf(conversation);
     const saving: Promise<unknown>[] = [];
-    if (store !== false) saving.push(responses.put({ owner, response, input }));
+    if (background) saving.push(putUnlessDeleted(responses, { owner, response, input }));
+    else if (store !== false) saving.push(responses.put({ owner, response, input }));
     if (conversationId !== undefined) {
       const items = [...input, ...(response.output as PlainItem[])].map(keptItem);
       saving.push(responses.change(conversationId, { type: "added", items }));

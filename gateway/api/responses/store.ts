@@ -26,7 +26,7 @@ export interface ResponseStore {
   /** Begins to keep the events of a response in the background, or of a stream that can be resumed. */
   openLog(id: string, owner: string): Promise<ResponseLog>;
   /**
-   * Its events from one on, as they come, until the last one.
+   * Its events from one on, as they come, until the last one. They throw an ApiError if their maker dies before.
    * @param from how many are left out
    * @returns undefined if none are kept for this owner
    */

@@ -4,7 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
-import { followEvents, noEvents } from "./background.ts";
+import { BACKGROUND, followEvents } from "./background.ts";
 import { findResponse, withIds } from "./conversation.ts";
 import { ownerOf } from "./owner.ts";
 import { pageOf } from "./page.ts";
@@ -22,7 +22,7 @@ export const retrieveResponse: StoredRoute = async (context, dependencies, id) =
   const query = (name: string) => context.req.query(name);
   if (!validateField(flag, query("stream"), "stream")) return context.json(response);
   const after = validateField(sequenceNumber, query("starting_after"), "starting_after");
-  return followEvents(context, dependencies, id, after + 1, noEvents());
+  return followEvents(context, dependencies, id, { from: after + 1, ...BACKGROUND });
 };
 
 const flag = z

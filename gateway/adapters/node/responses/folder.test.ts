@@ -25,6 +25,23 @@ test("a gateway that is killed while it writes spoils no other change", async ()
   expect(conversationAfter((await store.changes(ID))!)).toMatchObject({ metadata: { a: "1" } });
 });
 
+test("the events of a gateway that was killed end with an error", async () => {
+  const folder = temporaryFolder();
+  const id = "resp_0000000000000001";
+  const log = await new ResponsesFolder(folder, HOUR_MS).openLog(id, "");
+  log.append("a");
+  const other = new ResponsesFolder(folder, HOUR_MS);
+  const follow = () => other.follow(id, "", 0, new AbortController().signal);
+  const events = (await follow())![Symbol.asyncIterator]();
+  expect(await events.next()).toEqual({ done: false, value: "a" });
+  const old = Date.now() / 1000 - 60;
+  await utimes(join(folder, `${id}.events`), old, old);
+  await expect(events.next()).rejects.toMatchObject({ status: 503, code: "server_error" });
+  await log.end();
+  const again = (await follow())![Symbol.asyncIterator]();
+  expect([(await again.next()).value, (await again.next()).done]).toEqual(["a", true]);
+});
+
 test("of the gateways that share a folder, one an hour removes what has expired", async () => {
   const folder = temporaryFolder();
   await new Sweeper(folder, HOUR_MS).sweep();

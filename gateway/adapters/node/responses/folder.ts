@@ -64,9 +64,10 @@ export class ResponsesFolder implements ResponseStore {
 
   async delete(id: string): Promise<void> {
     if (!isKept(id)) return;
+    // Its maker stores how it ends only if it is still there when it is cancelled.
+    await rm(this.#file(id, "json"), { force: true });
     await this.cancel(id);
-    for (const kind of ["json", "events", "changes"] as const)
-      await rm(this.#file(id, kind), { force: true });
+    for (const kind of ["events", "changes"] as const) await rm(this.#file(id, kind), { force: true });
   }
 
   async openLog(id: string, owner: string): Promise<ResponseLog> {

@@ -1,10 +1,12 @@
-import { appendFile, rm, stat, utimes } from "node:fs/promises";
+import { appendFile, constants, rm, stat, utimes } from "node:fs/promises";
 import type { ResponseLog } from "../../../api/responses/store.ts";
 
 /** How often the maker of a response looks whether it is cancelled, in milliseconds. */
 const LOOK_MS = 100;
 /** How often it shows that it lives, in milliseconds. */
 const BEAT_MS = 2_000;
+
+const EXISTING = constants.O_WRONLY | constants.O_APPEND;
 
 /** The last line of a log. */
 export const END = "null";
@@ -57,7 +59,8 @@ export class LogFile implements ResponseLog {
     while (this.#lines !== "") {
       const lines = this.#lines;
       this.#lines = "";
-      await appendFile(this.#path, lines);
+      // It does not come back once it was deleted.
+      await appendFile(this.#path, lines, { flag: EXISTING }).catch(() => this.#cancelling.abort());
     }
     this.#writing = undefined;
   }

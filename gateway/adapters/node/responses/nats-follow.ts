@@ -1,4 +1,5 @@
 import type { LogReader, NatsLogs } from "#runtime/node";
+import { makerEnded } from "../../../api/responses/response.ts";
 import { END } from "./nats-log.ts";
 import type { Makers } from "./nats-makers.ts";
 
@@ -27,7 +28,8 @@ export async function* followLog(
   try {
     while (!signal.aborted) {
       const entry = await reader.next();
-      if (entry?.text === END || (entry === undefined && !isMade)) return;
+      if (entry?.text === END) return;
+      if (entry === undefined && !isMade) throw makerEnded();
       if (entry === undefined) {
         // What came while it was read has resolved this already.
         if (await isSilent(news.promise)) isMade = await makers.isMade(id);

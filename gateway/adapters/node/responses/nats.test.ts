@@ -38,7 +38,7 @@ describe.runIf(hasNats)("NATS", () => {
     const events = (await other!.follow(id, "", 0, new AbortController().signal))![Symbol.asyncIterator]();
     expect(await events.next()).toEqual({ done: false, value: "a" });
     maker!.close();
-    expect((await events.next()).done).toBe(true);
+    await expect(events.next()).rejects.toMatchObject({ status: 503, code: "server_error" });
     expect((await other!.get(id))?.response).toMatchObject({ status: "failed" });
     other!.close();
   });

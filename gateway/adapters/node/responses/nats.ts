@@ -84,6 +84,8 @@ export class NatsResponses implements ResponseStore {
   delete(id: string): Promise<void> {
     return this.#reach(async () => {
       if (!isKept(id)) return;
+      // Its maker stores how it ends only if it is still there when it is cancelled.
+      await this.#logs.remove(`${id}.value`);
       await this.#makers.cancel(id);
       await this.#logs.remove(`${id}.*`);
     });

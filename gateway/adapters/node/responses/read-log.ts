@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { makerEnded } from "../../../api/responses/response.ts";
 import { END } from "./log-file.ts";
 
 /** How often a log is looked at that has not ended, in milliseconds. */
@@ -29,7 +30,7 @@ export async function* linesOf(
   while (!signal.aborted) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length);
     if (bytesRead === 0) {
-      if (!(await isAlive())) return;
+      if (!(await isAlive())) throw makerEnded();
       await sleep(LOOK_MS);
       continue;
     }

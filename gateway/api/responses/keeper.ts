@@ -1,0 +1,59 @@
+import type { Context } from "hono";
+import type { GatewayEnv } from "../../access/env.ts";
+import { isRecord } from "../../kernel/json.ts";
+import { isOwnConversation } from "../conversations/id.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+import { isTranslated } from "../translation/translation.ts";
+import { isOwnResponse } from "./items.ts";
+import { ownerOf } from "./owner.ts";
+
+const PATH = "/v1/responses";
+
+/**
+ * Whether the gateway, not an engine, keeps what a request for a response needs or makes. Engines do not know whose
+ * responses are whose, so that with keys, the gateway keeps them all.
+ */
+export async function isKeptHere(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  json: unknown,
+): Promise<boolean> {
+  if (context.req.path !== PATH || !isRecord(json)) return false;
+  const { conversation, previous_response_id: previous } = json;
+  const conversationId = isRecord(conversation) ? conversation.id : conversation;
+  if (typeof conversationId === "string" && (await isConversationHere(context, dependencies, conversationId)))
+    return true;
+  if (typeof previous === "string" && (await isResponseHere(context, dependencies, previous))) return true;
+  if (ownerOf(context) === "" || dependencies.translate === "never") return false;
+  return json.store !== false || json.background === true;
+}
+
+/** Whether the gateway is asked about a response, not the attached engines, which may keep some of their own. */
+export async function isResponseHere(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  id: string,
+): Promise<boolean> {
+  if (ownerOf(context) !== "" || !dependencies.hasEngines()) return true;
+  if (!isOwnResponse(id)) return false;
+  return (await dependencies.responses.get(id)) !== undefined || !(await haveEnginesResponses(dependencies));
+}
+
+/** Whether the gateway is asked about a conversation, not the attached engines. */
+export async function isConversationHere(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  id: string,
+): Promise<boolean> {
+  if (ownerOf(context) !== "" || !dependencies.hasEngines()) return true;
+  if (!isOwnConversation(id)) return false;
+  return (
+    (await dependencies.responses.changes(id)) !== undefined || !(await haveEnginesResponses(dependencies))
+  );
+}
+
+/** Whether the only model's engines have responses of their own. Those of another gateway have ids like ours. */
+async function haveEnginesResponses({ models, translate }: GatewayDependencies): Promise<boolean> {
+  const model = models.only?.model;
+  return model?.has("engine") === true && !(await isTranslated(translate, model.engines, PATH, undefined));
+}
