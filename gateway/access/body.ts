@@ -40,19 +40,19 @@ export async function readJsonBody(request: Request, limit: number, mayBeEmpty =
   if (mayBeEmpty && bytes.length === 0) return { bytes, json: undefined };
   const json = parse(decoder.decode(bytes));
   // Each level takes at least two bytes.
-  if (bytes.length > 2 * MOST_LEVELS && isDeeper(json, MOST_LEVELS)) throw tooDeep();
+  if (bytes.length > 2 * MOST_LEVELS && isDeeper([json], MOST_LEVELS + 1)) throw tooDeep();
   return { bytes, json };
 }
 
 /** How deeply a body may be nested; what reads it further calls itself for each level, and so does zod. */
 const MOST_LEVELS = 500;
 
-/** Whether objects and lists are nested more than `levels` deep. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
+/** Whether objects and lists are nested more than `levels` deep. It is called only for those, so long lists are cheap. */
+function isDeeper(value: object, levels: number): boolean {
   if (levels === 0) return true;
-  for (const inner of Array.isArray(value) ? value : Object.values(value))
-    if (isDeeper(inner, levels - 1)) return true;
+  const values: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  for (const inner of values)
+    if (typeof inner === "object" && inner !== null && isDeeper(inner, levels - 1)) return true;
   return false;
 }
 
