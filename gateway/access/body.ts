@@ -9,7 +9,7 @@ export interface JsonBody {
 /**
  * Reads a request's JSON body, and never holds more than `limit` bytes of it.
  * @param mayBeEmpty whether an empty body is allowed, also without a content type; its JSON is undefined
- * @throws ApiError 415 for another content type, 413 past the limit, 400 for invalid JSON
+ * @throws ApiError 415 for another content type, 413 past the limit, 400 for invalid JSON or one nested too deeply
  */
 export async function readJsonBody(request: Request, limit: number, mayBeEmpty = false): Promise<JsonBody> {
   const type = request.headers.get("content-type") ?? "";
@@ -37,7 +37,23 @@ export async function readJsonBody(request: Request, limit: number, mayBeEmpty =
     );
   }
   const bytes = await readBytes(request, limit);
-  return { bytes, json: mayBeEmpty && bytes.length === 0 ? undefined : parse(decoder.decode(bytes)) };
+  if (mayBeEmpty && bytes.length === 0) return { bytes, json: undefined };
+  const json = parse(decoder.decode(bytes));
+  // Each level takes at least two bytes.
+  if (bytes.length > 2 * MOST_LEVELS && isDeeper([json], MOST_LEVELS + 1)) throw tooDeep();
+  return { bytes, json };
+}
+
+/** How deeply a body may be nested; what reads it further calls itself for each level, and so does zod. */
+const MOST_LEVELS = 500;
+
+/** Whether objects and lists are nested more than `levels` deep. It is called only for those, so long lists are cheap. */
+function isDeeper(value: object, levels: number): boolean {
+  if (levels === 0) return true;
+  const values: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  for (const inner of values)
+    if (typeof inner === "object" && inner !== null && isDeeper(inner, levels - 1)) return true;
+  return false;
 }
 
 const decoder = new TextDecoder();
@@ -106,17 +122,9 @@ const tooLarge = (limit: number) =>
     { code: "body_too_large" },
   );
 
-/**
- * Runs code that walks all of a body's JSON.
- * @throws ApiError 400 if the body is nested too deeply
- */
-export async function refuseDeepNesting<Result>(read: () => Result | Promise<Result>): Promise<Result> {
-  try {
-    return await read();
-  } catch (error) {
-    // Each level is a recursive call, and this is how runtimes report a stack overflow.
-    if (error instanceof RangeError && /call stack/.test(error.message))
-      throw invalidRequest("The request body is nested too deeply.", null, "invalid_json");
-    throw error;
-  }
-}
+const tooDeep = () =>
+  invalidRequest(
+    `The request body is nested too deeply: at most ${MOST_LEVELS} levels of objects and lists are allowed.`,
+    null,
+    "invalid_json",
+  );

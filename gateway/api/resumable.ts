@@ -5,7 +5,7 @@ import { ApiError } from "../kernel/errors.ts";
 import { isRecord } from "../kernel/json.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { ENDPOINTS } from "./endpoints.ts";
-import { RESUMABLE_HEADER } from "./openai/stator-extension.ts";
+import { RESUMABLE_HEADER, resumableHeader } from "./openai/stator-extension.ts";
 import { followEvents, LoggedStream } from "./responses/background.ts";
 import { STREAM } from "./responses/items.ts";
 import { ownerOf } from "./responses/owner.ts";
@@ -40,11 +40,14 @@ const streamOf = ({ req: { path } }: Context<GatewayEnv>) => ({
   ),
 });
 
-/** Whether a request asks for a stream that can be resumed. */
+/**
+ * Whether a request asks for a stream that can be resumed.
+ * @throws ApiError 400 for a header that says neither
+ */
 export function isResumable(context: Context<GatewayEnv>, json: unknown): boolean {
+  const header = resumableHeader(context.req.header(RESUMABLE_HEADER));
   if (!isRecord(json) || json.stream !== true || json.background === true) return false;
-  const header = context.req.header(RESUMABLE_HEADER)?.toLowerCase();
-  if (header !== undefined) return header === "true" || header === "1";
+  if (header !== undefined) return header;
   return isRecord(json.stator) && json.stator.resumable === true;
 }
 

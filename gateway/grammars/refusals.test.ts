@@ -23,6 +23,9 @@ describe("a schema is refused, with the path of the keyword,", () => {
     ["s.items.contains", { type: "array", items: { type: "array", contains: {} } }],
     ["s.uniqueItems", { type: "array", uniqueItems: true }],
     ["s.anyOf[1].dependentRequired", { anyOf: [{}, { dependentRequired: {} }] }],
+    ["s.items.divisibleBy", { type: "array", items: { type: "integer", divisibleBy: 2 } }],
+    ["s.disallow", { disallow: ["string"] }],
+    ["s.properties.a.extends", { type: "object", properties: { a: { extends: { type: "string" } } } }],
     [
       's.properties["a b"].format',
       { type: "object", properties: { "a b": { type: "string", format: "regex" } } },

@@ -117,6 +117,15 @@ describe.each([
     expect((await eventsUntil(resumed, Number.POSITIVE_INFINITY)).at(-1)).toContain("[DONE]");
   });
 
+  test("is refused if the header says neither yes nor no", async () => {
+    const refused = await send(gateways[0]!, model, { "x-stator-resumable": "maybe" });
+    expect(refused.status).toBe(400);
+    expect((await refused.json()).error).toMatchObject({
+      param: "x-stator-resumable",
+      code: "invalid_value",
+    });
+  });
+
   test("is an ordinary one if nobody asks for more", async () => {
     const [first] = await eventsUntil(await send(gateways[0]!, model, {}), 1);
     expect(first).not.toContain("strm_");

@@ -65,6 +65,8 @@ it.each([
   [{ "x-stator-tags": "" }, "x-stator-tags", "key=value"],
   [{ "x-stator-worker": "" }, "x-stator-worker", "at least 1 character"],
   [{ "x-stator-priority": "101" }, "x-stator-priority", "must be at most 100"],
+  [{ "x-stator-resumable": "maybe" }, "x-stator-resumable", "expected 'true' or 'false', but got 'maybe'"],
+  [{ "x-stator-resumable": "" }, "x-stator-resumable", "but got nothing"],
   [{ "x-stator-prority": "1" }, "x-stator-prority", "did you mean 'x-stator-priority'?"],
   [{ "x-stator-qqqqqqqq": "1" }, "x-stator-qqqqqqqq", "are x-stator-worker, x-stator-tags"],
 ])("the headers %j are rejected by name", async (headers, param, message) => {
@@ -91,7 +93,9 @@ it("reads valid headers, and ignores a trailing comma", async () => {
     "x-stator-deadline-ms": "500",
     "x-stator-tags": "zone=a, gpu=h100,",
   };
-  expect(await read({ ...headers, "x-stator-explain": "true" }, { priority: 3 })).toMatchObject({
+  expect(
+    await read({ ...headers, "x-stator-explain": "true", "x-stator-resumable": "False" }, { priority: 3 }),
+  ).toMatchObject({
     priority: -5,
     deadlineAt: 1500,
     tags: ["gpu=h100", "zone=a"],

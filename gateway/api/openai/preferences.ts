@@ -9,7 +9,9 @@ import type { RecentlyLeft } from "../../routing/recently-left.ts";
 import { findWorker, type RoutedWorker } from "../../routing/workers.ts";
 import {
   headerValue,
+  RESUMABLE_HEADER,
   refuseUnknownHeader,
+  resumableHeader,
   STATOR_HEADERS,
   type StatorExtension,
   statorExtension,
@@ -82,7 +84,8 @@ function readHeaders(context: Context<GatewayEnv>): StatorExtension {
   const given: StatorExtension = {};
   for (const [name, text] of context.req.raw.headers) {
     const field = FIELDS.get(name);
-    if (field === undefined) refuseUnknownHeader(name);
+    if (name === RESUMABLE_HEADER) resumableHeader(text);
+    else if (field === undefined) refuseUnknownHeader(name);
     else
       Object.assign(given, {
         [field]: validateField(statorExtension.shape[field], headerValue(field, text), name),

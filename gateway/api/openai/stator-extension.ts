@@ -106,6 +106,23 @@ export function headerValue(field: keyof typeof STATOR_HEADERS, text: string): u
   );
 }
 
+/**
+ * Whether the header asks for a stream that can be resumed; undefined if there is none.
+ * @throws ApiError 400 for text that says neither
+ */
+export function resumableHeader(text: string | null | undefined): boolean | undefined {
+  const value = text?.toLowerCase();
+  if (value === undefined) return undefined;
+  if (value === "true" || value === "1") return true;
+  if (value === "false" || value === "0") return false;
+  const got = value === "" ? "nothing" : `'${text?.slice(0, 100)}'`;
+  throw invalidRequest(
+    `Invalid value for '${RESUMABLE_HEADER}': expected 'true' or 'false', but got ${got}.`,
+    RESUMABLE_HEADER,
+    "invalid_value",
+  );
+}
+
 /** @throws ApiError 400 for an unknown `x-stator-…` header; the message suggests the nearest known one */
 export function refuseUnknownHeader(name: string): void {
   if (!name.startsWith(HEADER_PREFIX) || KNOWN_HEADERS.includes(name)) return;

@@ -48,14 +48,14 @@ function isHarmless(name: string, value: unknown): boolean {
 }
 
 /**
- * A union reports one list of issues per member. The member that the caller meant is the one whose type is right
- * and whose value is wrong; otherwise the one whose issue is deepest, or furthest along a list. If all fail at the
+ * A union reports one list of issues per member. The member that the caller meant is the one with the given `type`;
+ * if that says nothing, the one whose type is right and whose value is wrong; otherwise the one whose issue is deepest, or furthest along a list. If all fail at the
  * top level, the union itself is the issue.
  */
 function mostSpecific(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;
   let best: Issue = issue;
-  for (const issues of issue.errors) {
+  for (const issues of meant(issue.errors)) {
     const first = issues[0];
     if (first === undefined) continue;
     const candidate = mostSpecific({ ...first, path: [...issue.path, ...first.path] });
@@ -63,6 +63,21 @@ function mostSpecific(issue: Issue): Issue {
   }
   return best;
 }
+
+/** The issues of the members whose `type` is the given one; of all members if there are none, or no member differs. */
+function meant(members: readonly Issue[][]): readonly Issue[][] {
+  const others = members.filter((issues) => !issues.some(isOfType));
+  const named = others.filter((issues) => !issues.some(isOfWhole));
+  return named.length > 0 ? named : members;
+}
+
+/** Whether an object is of another `type` than the member. */
+const isOfType = ({ code, path }: Issue) =>
+  code === "invalid_value" && path.length === 1 && path[0] === "type";
+
+/** Whether the value is nothing like the member: text in place of an object, for example. */
+const isOfWhole = ({ code, path }: Issue) =>
+  path.length === 0 && (code === "invalid_type" || code === "invalid_value" || code === "invalid_union");
 
 /** How closely a member of a union matches the input; higher is closer. */
 function closeness(candidate: Issue, union: Issue): number {
@@ -139,6 +154,9 @@ function article(type: string): string {
 function typeName(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
+  // From a query string, whose values are converted.
+  if (Number.isNaN(value)) return "something else";
+  if (value === Infinity || value === -Infinity) return "one that is too large";
   if (typeof value === "number" && !Number.isInteger(value)) return "a fraction";
   return article(typeof value);
 }

@@ -1,5 +1,4 @@
 import type { Context } from "hono";
-import { refuseDeepNesting } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
@@ -174,7 +173,7 @@ export async function promptOf(
   if (body === undefined) return NO_PROMPT;
   // If the model has workers too, all prompts are compared by the workers' tokenizer.
   const own = hasManyMessages(body) ? undefined : await (workers?.prompts ?? engines.prompts);
-  return refuseDeepNesting(() => (own ?? textReader).read(endpointOf(path).prompt, body));
+  return (own ?? textReader).read(endpointOf(path).prompt, body);
 }
 
 const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);

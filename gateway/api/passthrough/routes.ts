@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { readBytes, readJsonBody, refuseDeepNesting } from "../../access/body.ts";
+import { readBytes, readJsonBody } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
@@ -54,8 +54,7 @@ export function forwardOr(
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
     if (candidates.length === 0) return own(context, dependencies, json, false);
     const request = { bytes, body: asObject(given), form: undefined };
-    if (candidates.some(isForEngines))
-      await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
+    if (candidates.some(isForEngines)) await checkMedia(request.body, dependencies.access.media);
     const asked = await withBothKinds(candidates, async (model) => ({
       prompt: await promptOf(context.req.path, request, model),
       preferences: preferencesOf(context, dependencies, request, model),
@@ -116,7 +115,7 @@ export async function forwardAny(
       body: asObject(json),
       form,
     };
-    await refuseDeepNesting(() => checkMedia(request.body, dependencies.access.media));
+    await checkMedia(request.body, dependencies.access.media);
     return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
       forward(context, dependencies, request, candidate, hasOthers),
     );
