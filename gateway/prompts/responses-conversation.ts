@@ -7,19 +7,20 @@ import { responsesTools } from "./tool-definitions.ts";
 /**
  * Converts a request of OpenAI's Responses API to a chat as vLLM does. In that API, tool calls and results are separate
  * items; consecutive calls become one assistant message. The content of a previous response is not known here.
+ * @param hasImages whether the chat has the request's images
  */
-export function responsesConversation(body: PromptBody): Conversation | undefined {
+export function responsesConversation(body: PromptBody, hasImages = false): Conversation | undefined {
   const { input, instructions } = body;
   const items = typeof input === "string" ? [{ role: "user", content: input }] : recordsOf(input);
   if (items === undefined) return undefined;
   const messages: Message[] = [];
   if (typeof instructions === "string" && instructions !== "")
     messages.push({ role: "system", content: instructions });
-  for (const item of items) append(messages, item);
+  for (const item of items) append(messages, item, hasImages);
   return { ...PLAIN, tools: responsesTools(body.tools), messages };
 }
 
-function append(messages: Message[], item: Readonly<Record<string, unknown>>): void {
+function append(messages: Message[], item: Readonly<Record<string, unknown>>, hasImages: boolean): void {
   const { type, role, content, name, call_id } = item;
   if (type === "function_call") {
     const call = { id: call_id, type: "function", function: { name, arguments: item.arguments } };
@@ -32,7 +33,19 @@ function append(messages: Message[], item: Readonly<Record<string, unknown>>): v
   } else if (role === "assistant") {
     const text = typeof content === "string" ? content : (textsOf(content)[0] ?? "");
     extendOnce(messages, "content", text);
-  } else if (typeof role === "string") messages.push({ role, content: textOf(content) });
+  } else if (typeof role === "string")
+    messages.push({ role, content: (hasImages ? partsWithImages(content) : undefined) ?? textOf(content) });
+}
+
+/** Content with images as parts of a chat's message; undefined if it has none. */
+function partsWithImages(content: unknown): object[] | undefined {
+  const parts = Array.isArray(content) ? (recordsOf(content) ?? []) : [];
+  if (!parts.some(({ type }) => type === "input_image")) return undefined;
+  return parts.map(({ type, image_url: url, detail, text }) =>
+    type === "input_image"
+      ? { type: "image_url", image_url: { url, ...(detail ? { detail } : undefined) } }
+      : { type: "text", text },
+  );
 }
 
 /** Adds a field to a final assistant message, or starts a new message if it already has that field. */

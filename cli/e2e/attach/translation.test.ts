@@ -225,6 +225,30 @@ describe("Responses for an engine that has only chats", () => {
   });
 });
 
+test("Images of Responses and of conversations reach such an engine", async () => {
+  const image = { type: "input_image" as const, image_url: "data:image/png;base64,iVBORw0=" };
+  const content = [
+    { type: "input_text" as const, text: "What is it?" },
+    { ...image, detail: "low" as const },
+  ];
+  const items = [{ type: "message" as const, role: "user" as const, content }];
+  const { id: conversation } = await openai.conversations.create({ items });
+  const again = [{ role: "user" as const, content: [{ ...image, detail: "auto" as const }] }];
+  await openai.responses.create({ model: "tiny", conversation, input: again });
+  const url = "data:image/png;base64,iVBORw0=";
+  expect(asked[0]).toMatchObject({
+    messages: [
+      {
+        content: [
+          { type: "text", text: "What is it?" },
+          { type: "image_url", image_url: { url, detail: "low" } },
+        ],
+      },
+      { content: [{ type: "image_url", image_url: { url, detail: "auto" } }] },
+    ],
+  });
+});
+
 test("Responses in the background are made by such an engine, too", async () => {
   const { id, status } = await openai.responses.create({ model: "tiny", input: "Paris?", background: true });
   expect(status).toBe("in_progress");

@@ -21,6 +21,7 @@ export async function readResponse(
   items: readonly InputItem[],
   maxTokens?: number | null,
 ): Promise<ChatPrompt> {
+  refuseImages(items);
   const calls = callsOf(body);
   const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {
@@ -51,11 +52,10 @@ export function structuredOf({ text }: InputTokensRequest): StructuredFields {
 /** A conversation as a chat. */
 export function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
   const { effort } = body.reasoning ?? {};
-  const conversation = responsesConversation({
-    ...body,
-    tools: functionsOf(body),
-    input: items.map(forModel),
-  })!;
+  const conversation = responsesConversation(
+    { ...body, tools: functionsOf(body), input: items.map(forModel) },
+    true,
+  )!;
   return {
     ...conversation,
     messages: conversation.messages.map((message) =>
@@ -100,9 +100,25 @@ export function choiceOf(choice: InputTokensRequest["tool_choice"]) {
 }
 
 const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
-const PARTS = new Set(["input_text", "output_text", "text", "reasoning_text", "summary_text", "refusal"]);
+const PARTS = new Set([
+  "input_text",
+  "output_text",
+  "text",
+  "reasoning_text",
+  "summary_text",
+  "refusal",
+  "input_image",
+]);
 
-/** Refuses items and media that workers cannot take as unsupported, not as invalid: an engine may accept them. */
+/** Refuses images as unsupported, not as invalid: an engine may accept them. */
+function refuseImages(items: readonly InputItem[]): void {
+  for (const item of items)
+    if (item.type === undefined || item.type === "message")
+      for (const part of typeof item.content === "string" ? [] : item.content)
+        if (part.type === "input_image") refuseType(part.type, new Set(), "input");
+}
+
+/** Refuses items and media that nothing here can take as unsupported, not as invalid: an engine may accept them. */
 export function refuseUnsupportedItems(raw: unknown, name: "input" | "items" = "input"): void {
   const items: unknown = Reflect.get(Object(raw), name);
   if (!Array.isArray(items)) return;

@@ -7,7 +7,12 @@ const textPart = z.object({
   text: z.string(),
 });
 const refusalPart = z.object({ type: z.literal("refusal"), refusal: z.string() });
-const content = z.union([z.string(), z.array(z.union([textPart, refusalPart]))]);
+const imagePart = z.object({
+  type: z.literal("input_image"),
+  image_url: z.string().min(1).describe("A URL, or an image as a data URL."),
+  detail: z.string().nullish(),
+});
+const content = z.union([z.string(), z.array(z.union([textPart, refusalPart, imagePart]))]);
 
 const message = z.object({
   type: z.literal("message").optional(),
@@ -95,7 +100,7 @@ const prompt = {
   input: z
     .union([z.string(), z.array(item)])
     .describe(
-      "A text, or items: messages, function_call, function_call_output, reasoning and item_reference.",
+      "A text, or items: messages, function_call, function_call_output, reasoning and item_reference. Workers take no images.",
     ),
   instructions: z.string().nullish().describe("The system prompt of this response; not kept for the next."),
   previous_response_id: z
