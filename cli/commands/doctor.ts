@@ -50,6 +50,8 @@ async function examineIsolation(options: DoctorOptions, positionals: readonly st
   const [one, other, ...more] = options["client-keys"];
   if (one === undefined || other === undefined || more.length > 0)
     throw new UsageError("--isolation needs two of the gateway's API keys: --client-keys KEY,KEY.");
+  if (one === other)
+    throw new UsageError("--client-keys names the same key twice; --isolation compares two different keys.");
   const [address, ...others] = positionals;
   const url = address === undefined ? undefined : parseHttpUrl(address);
   if (url === undefined || others.length > 0)

@@ -15,7 +15,7 @@ const options = (given: Given) => ({
 });
 
 /** A file with this text. */
-function fileOf(text: string): string {
+function fileOf(text: string | Buffer): string {
   const folder = mkdtempSync(join(tmpdir(), "stator-isolation-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "file");
@@ -52,6 +52,16 @@ test.each<[string, Given, string]>([
   ["a secret for nothing", { "isolation-secret": "x" }, "--isolation-secret needs --isolate"],
   ["prompts for nothing", { "shared-prompts": ["x"] }, "--shared-prompts needs --isolate"],
   ["a secret that is not there", { ...isolated, "isolation-secret": "/none" }, "/none cannot be read"],
+  [
+    "a secret without an end",
+    { ...isolated, "isolation-secret": "/dev/zero" },
+    "/dev/zero is no regular file",
+  ],
+  [
+    "a prompt without an end",
+    { ...isolated, "shared-prompts": ["/dev/zero"] },
+    "/dev/zero is no regular file",
+  ],
   ["a prompt that is not there", { ...isolated, "shared-prompts": ["/none"] }, "/none cannot be read"],
 ])("refuses %s", (_, given, message) => {
   expect(() => isolationSettings(options(given))).toThrow(message);
@@ -63,4 +73,11 @@ test("refuses a short secret and an empty prompt", () => {
   expect(() => isolationSettings(options({ ...isolated, "shared-prompts": [fileOf("\n")] }))).toThrow(
     "is empty",
   );
+});
+
+test("refuses a long secret, and a prompt that is no text", () => {
+  const long = { ...isolated, "isolation-secret": fileOf("x".repeat(5_000)) };
+  expect(() => isolationSettings(options(long))).toThrow("has 5000 bytes, and a secret at most 4096");
+  const binary = { ...isolated, "shared-prompts": [fileOf(Buffer.from([0x41, 0xff, 0xfe]))] };
+  expect(() => isolationSettings(options(binary))).toThrow("is not text in UTF-8");
 });

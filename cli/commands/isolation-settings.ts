@@ -1,5 +1,6 @@
+import { isUtf8 } from "node:buffer";
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { ListeningOptions } from "#gateway";
 import { messageOf } from "#runtime";
 import { UsageError } from "../options/read.ts";
@@ -47,11 +48,18 @@ function secretOfRun(): string {
 
 /** The text of a file, without the line break at its end. */
 function readPrompt(path: string): string {
+  let bytes: Buffer;
   try {
-    const text = readFileSync(path, "utf8").replace(/\r?\n$/, "");
-    if (text !== "") return text;
+    if (!statSync(path).isFile())
+      throw new UsageError(`--shared-prompts: ${path} is no regular file. Name a text file.`);
+    bytes = readFileSync(path);
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     throw new UsageError(`--shared-prompts: ${path} cannot be read (${messageOf(error)}).`);
   }
+  if (!isUtf8(bytes))
+    throw new UsageError(`--shared-prompts: ${path} is not text in UTF-8. Save it as UTF-8.`);
+  const text = bytes.toString().replace(/\r?\n$/, "");
+  if (text !== "") return text;
   throw new UsageError(`--shared-prompts: ${path} is empty.`);
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { messageOf } from "#runtime";
 
 /** A gateway, as clients with API keys see it. */
 export interface IsolationClient {
@@ -35,6 +36,9 @@ export class RefusedError extends Error {
   }
 }
 
+/** Nothing answers at the gateway's address. */
+export class NoAnswerError extends Error {}
+
 /** The APIs whose requests have prompts that engines cache. */
 export const TESTED_APIS = ["chat", "completions", "messages", "responses"] as const;
 export type TestedApi = (typeof TESTED_APIS)[number];
@@ -57,7 +61,13 @@ const REQUESTS: Record<TestedApi, { path: string; body(prompt: string): object }
 export function isolationClient(url: string, timeoutMs: number): IsolationClient {
   const send = async (path: string, key: string, init: RequestInit = {}): Promise<unknown> => {
     const headers = { ...init.headers, authorization: `Bearer ${key}` };
-    const response = await fetch(url + path, { ...init, headers, signal: AbortSignal.timeout(timeoutMs) });
+    const request = { ...init, headers, signal: AbortSignal.timeout(timeoutMs) };
+    const response = await fetch(url + path, request).catch((cause: Error) => {
+      const inner = cause.cause ?? cause;
+      // Several addresses of a name that all fail have no message, but a code.
+      const reason = messageOf(inner) || Reflect.get(Object(inner), "code");
+      throw new NoAnswerError(`Nothing answers at ${url} (${reason}).`, { cause });
+    });
     const body: unknown = await response.json().catch(() => undefined);
     if (response.ok || path === "/health") return body;
     const { success, data } = errorSchema.safeParse(body);

@@ -1,6 +1,7 @@
 import { messageOf } from "#runtime";
 import {
   type IsolationClient,
+  NoAnswerError,
   type Question,
   RefusedError,
   TESTED_APIS,
@@ -32,6 +33,7 @@ export async function diagnoseIsolation(client: IsolationClient, keys: TwoKeys):
     );
     return reportOf(withoutRepeats(subjects));
   } catch (error) {
+    if (error instanceof NoAnswerError) return reportOf([{ name: "gateway", checks: [noAnswer(error)] }]);
     const fix = "Give the gateway's address, and two keys of its own that may use the same model.";
     const check = wrong(messageOf(error), "Not everything could be examined.", fix);
     return reportOf([{ name: "gateway", checks: [check] }]);
@@ -62,6 +64,13 @@ const NO_MODEL = wrong(
   "Nothing could be examined.",
   "Give two keys that may use the same model, and wait until it is ready.",
 );
+
+const noAnswer = ({ message }: NoAnswerError) =>
+  wrong(
+    message,
+    "Nothing could be examined.",
+    "Start the gateway, or give the address at which it answers, as this machine reaches it.",
+  );
 
 type Place = Pick<Question, "model" | "worker">;
 
@@ -121,7 +130,7 @@ function judge(api: TestedApi, { promptTokens, own, seen, seenBySalt }: Compared
     return wrong(
       `${api}: of a prompt of ${promptTokens} tokens that one key had sent, the other key's request reused ${most}${how}.`,
       "Whoever has a key can find out what others have asked.",
-      "Start the gateway with --isolate key (keys of one group share caches with --isolate group). If it has that, the engine ignores salts: update it.",
+      "Start the gateway with --isolate key (keys of one group share caches with --isolate group). If it has the latter, both keys may be of one group: give keys of different groups. Otherwise the engine ignores salts: update it.",
     );
   }
   if (own === 0)

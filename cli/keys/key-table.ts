@@ -16,7 +16,7 @@ function rowOf(key: ApiKey, now: number): string[] {
     requestsPerMinute?.toLocaleString("en") ?? "any",
     tokensPerMinute?.toLocaleString("en") ?? "any",
     expiresAt === undefined ? "never" : expiryOf(expiresAt, now),
-    group ?? "none",
+    group ?? "-",
     isAdmin ? "yes" : "no",
   ];
 }

@@ -88,3 +88,11 @@ test("--help of every command lists its options", async () => {
 test("docs/configuration.md is up to date (npm run docs writes it)", () => {
   expect(readFileSync(configurationPath, "utf8")).toBe(configurationPage());
 });
+
+test("an adapter's name stands for one path, and is printable", () => {
+  expect(up(["--lora", "a=b", "--lora", "a=b,c=d"]).lora).toHaveLength(3);
+  expect(() => up(["--lora", "a=b", "--lora", "a=c"])).toThrow(
+    /the adapter 'a' is given twice, with different paths; give it once, or rename one\.$/,
+  );
+  expect(() => up(["--lora", "a\u0007=b"])).toThrow(/must not have control characters/);
+});

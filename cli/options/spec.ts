@@ -129,6 +129,23 @@ export function pairs(options: TextOptions): OptionSpec<(readonly [string, strin
   };
 }
 
+/** LoRA adapters: names and paths. A name stands for one path, and has no control characters. */
+export function adapters(options: TextOptions): ReturnType<typeof pairs> {
+  const spec = pairs(options);
+  const schema = spec.schema.superRefine((given, context) => {
+    const paths = new Map<string, string>();
+    for (const [name, path] of given) {
+      const refuse = (message: string) => context.addIssue({ code: "custom", message });
+      if (/\p{Cc}/u.test(name))
+        refuse(`the adapter name ${JSON.stringify(name)} must not have control characters`);
+      else if ((paths.get(name) ?? path) !== path)
+        refuse(`the adapter '${name}' is given twice, with different paths; give it once, or rename one`);
+      paths.set(name, path);
+    }
+  });
+  return { ...spec, schema };
+}
+
 function asPairs(value: unknown): unknown {
   if (typeof value === "string") return value.split(",").map((item) => item.trim());
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;

@@ -2,6 +2,7 @@ import type { GatewayDependencies } from "../api/dependencies.ts";
 import { MemoryResponses } from "../api/responses/memory.ts";
 import type { ResponseStore } from "../api/responses/store.ts";
 import { gatewayStops } from "../kernel/errors.ts";
+import type { PlatformFiles } from "./create-gateway.ts";
 
 /** Aborts requests in flight: streams end with an error event, the others get 503. */
 export function cutOff({ running, log }: Pick<GatewayDependencies, "running" | "log">): void {
@@ -43,10 +44,13 @@ export interface ResponsesOptions {
 /** @throws Error if the store cannot be reached, or the runtime has none but memory */
 export async function openResponses(
   { responsesStore: place, responsesTtlMs: ttlMs = RESPONSES_TTL_MS }: ResponsesOptions,
-  files: { openResponses?(place: string, ttlMs: number): Promise<ResponseStore> } | undefined,
+  files: Pick<PlatformFiles, "openResponses"> | undefined,
+  log: GatewayDependencies["log"],
 ): Promise<ResponseStore> {
   if (place === undefined) return new MemoryResponses(RESPONSES_LIMIT, ttlMs);
   if (files?.openResponses === undefined)
     throw new Error("This runtime can only keep responses in memory; omit --responses-store.");
-  return files.openResponses(place, ttlMs);
+  return files.openResponses(place, ttlMs, (reason) =>
+    log.warn("waiting for the store of --responses-store; it must answer within 10 s", { reason }),
+  );
 }

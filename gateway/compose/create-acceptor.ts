@@ -75,7 +75,7 @@ export async function createAcceptor(
   const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
   const opened = await openAccess(options.access, { readTextFile: files?.readTextFile, resolveHost }, log);
-  const responses = await openResponses(options, files).catch((error: unknown) => {
+  const responses = await openResponses(options, files, log).catch((error: unknown) => {
     opened.close();
     throw error;
   });

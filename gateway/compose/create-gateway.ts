@@ -120,7 +120,7 @@ export interface PlatformFiles {
    * Keeps responses where other gateways find them, such as `file:DIR`. Undefined if the runtime cannot.
    * @throws Error if the place cannot be reached
    */
-  openResponses?(place: string, ttlMs: number): Promise<ResponseStore>;
+  openResponses?(place: string, ttlMs: number, onWait?: (reason: string) => void): Promise<ResponseStore>;
   /** The folder in which Hugging Face's libraries cache downloads. */
   readonly hubCache: string;
 }
@@ -174,7 +174,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
     log,
   );
-  const responses = await openResponses(options, files).catch((error: unknown) => {
+  const responses = await openResponses(options, files, log).catch((error: unknown) => {
     opened.close();
     throw error;
   });

@@ -22,6 +22,8 @@ export interface NatsLogsOptions {
   readonly maxBytes: number;
   /** A new stream removes older messages, in milliseconds. */
   readonly maxAgeMs: number;
+  /** Called once, with the reason, if the server does not answer at first. */
+  onWait?(reason: string): void;
 }
 
 /** Logs of texts, kept in a stream of NATS JetStream (2.9 or newer), each below a subject of its own. */
@@ -44,7 +46,10 @@ export class NatsLogs {
     const parsed = parseNatsUrl(url.slice("nats:".length));
     let shared: SharedNats | undefined;
     try {
-      shared = await patiently(() => shareNats(url, CALL_MS));
+      shared = await patiently(
+        () => shareNats(url, CALL_MS),
+        (error) => options.onWait?.(natsReason(error, parsed)),
+      );
       const { jetstream, jetstreamManager } = await import("@nats-io/jetstream");
       const manager = await jetstreamManager(shared.connection, { timeout: CALL_MS });
       const logs = new NatsLogs(shared, manager, jetstream(shared.connection), parsed, options.kind);

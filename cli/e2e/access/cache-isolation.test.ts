@@ -128,6 +128,7 @@ describe("with --isolate group, attached engines", () => {
     expect(apart.text).toContain("nothing is shared at all");
     const together = await doctor(url, ann, cat);
     expect([together.code, together.text]).toEqual([1, expect.stringContaining("problems found")]);
+    expect(together.text).toContain("give keys of different groups");
   });
 
   test("get no request that would not be kept apart", async () => {
@@ -142,4 +143,10 @@ test("stator doctor --isolation needs two keys", async () => {
   const args = ["http://127.0.0.1:1", "--config=none", "--isolation", "--client-keys=one"];
   const { code, stderr } = await refusalOf("doctor", ...args);
   expect([code, stderr]).toEqual([2, expect.stringContaining("two of the gateway's API keys")]);
+});
+
+test("stator doctor --isolation refuses the same key twice", async () => {
+  const args = ["http://127.0.0.1:1", "--config=none", "--isolation", "--client-keys=one,one"];
+  const { code, stderr } = await refusalOf("doctor", ...args);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("names the same key twice")]);
 });

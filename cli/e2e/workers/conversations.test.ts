@@ -133,6 +133,8 @@ describe("conversations", () => {
     ["", { items: Array(21).fill(user("x")) }, "items"],
     ["", { items: [{ type: "computer_call", call_id: "1" }] }, "items[0]"],
     ["", { items: [{ type: "item_reference", id: "msg_0000000000000000_0" }] }, "items[0].id"],
+    ["", { items: [user("x"), { ...user("x"), id: "" }] }, "items[1].id"],
+    ["", { items: ["a", "d", "d", "b"].map((id) => ({ ...user("x"), id })) }, "items[2].id"],
     ["/items", { items: [] }, "items"],
     ["/items", {}, "items"],
     ["/items?include=everything", { items: [user("x")] }, "include"],
@@ -141,6 +143,18 @@ describe("conversations", () => {
     const response = await gateway.post(`/v1/conversations${path && `/${id}${path}`}`, body);
     expect([400, 404]).toContain(response.status);
     expect((await response.json()).error).toMatchObject({ type: "invalid_request_error", param });
+  });
+
+  test("get no item twice", async () => {
+    const item = { ...user("one"), id: "msg_a" };
+    const { id } = await client.conversations.create({ items: [item] });
+    const response = await gateway.post(`/v1/conversations/${id}/items`, { items: [user("two"), item] });
+    expect(response.status).toBe(400);
+    expect((await response.json()).error).toMatchObject({
+      type: "invalid_request_error",
+      param: "items[1].id",
+    });
+    expect(await textsIn(id)).toEqual(["one"]);
   });
 
   test.each(["limit=0", "limit=101", "order=up", "include[]=everything", "after=msg_1"])(
@@ -196,7 +210,7 @@ describe("conversations", () => {
       expect(await textsIn(id)).toEqual(["One?", "Yes.", "Two?", "Yes."]);
     });
 
-    test("have items to which the input may refer", async () => {
+    test("have items to which the input may refer, and which they get once", async () => {
       const { id } = await client.conversations.create({ items: [user("One?")] });
       const [item] = (await client.conversations.items.list(id)).data;
       await client.responses.create({
@@ -204,7 +218,7 @@ describe("conversations", () => {
         conversation: id,
         input: [{ type: "item_reference", id: item!.id! }],
       });
-      expect(await textsIn(id)).toEqual(["One?", "One?", "Yes."]);
+      expect(await textsIn(id)).toEqual(["One?", "Yes."]);
     });
 
     test("are what a response had that another one continues", async () => {

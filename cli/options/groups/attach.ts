@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway/choices";
 import { enginesOption } from "../engines.ts";
-import { list, number, optionalChoice, pairs, text } from "../spec.ts";
+import { adapters, list, number, optionalChoice, pairs, text } from "../spec.ts";
 
 /** A timeout. */
 export const seconds = (describe: string, byDefault: number) =>
@@ -111,7 +111,7 @@ export const attachment = {
     describe: "Finds reasoning that engines leave there. Default: auto with --tool-parser auto, else none.",
     placeholder: "auto|NAME",
   }),
-  lora: pairs({
+  lora: adapters({
     describe:
       "LoRA adapters to load into each engine that lacks them, by their path on its machine; see docs/lora.md.",
     placeholder: "NAME=PATH,…",

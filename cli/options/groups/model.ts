@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { REASONING_PARSERS, TOOL_PARSERS } from "#gateway/choices";
-import { choice, list, number, optionalChoice, pairs, text, toggle } from "../spec.ts";
+import { adapters, choice, list, number, optionalChoice, text, toggle } from "../spec.ts";
 
 export const modelFolder = text({
   describe: "Folder for downloaded models. Default: ~/.cache/stator/models.",
@@ -33,7 +33,7 @@ export const model = {
       "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
     min: 16,
   }),
-  lora: pairs({
+  lora: adapters({
     describe: "LoRA adapters of the model, GGUF files; requests name them as models. See docs/lora.md.",
     placeholder: "NAME=PATH,…",
   }),

@@ -32,16 +32,23 @@ export interface KeptConversation {
   readonly items: readonly KeptItem[];
 }
 
-/** @returns undefined if the first change, which tells whose it is, is missing */
+/**
+ * A conversation after these changes. Of items with the same id, which clients may add at once, it has the first.
+ * @returns undefined if the first change, which tells whose it is, is missing
+ */
 export function conversationAfter([first, ...rest]: readonly Change[]): KeptConversation | undefined {
   if (first?.type !== "created") return undefined;
   const { owner, createdAt } = first;
   let { metadata } = first;
-  let items = [...first.items];
+  const items = new Map<string, KeptItem>();
+  const add = (added: readonly KeptItem[]) => {
+    for (const item of added) if (!items.has(item.id)) items.set(item.id, item);
+  };
+  add(first.items);
   for (const change of rest) {
     if (change.type === "described") metadata = change.metadata;
-    else if (change.type === "added") items.push(...change.items);
-    else if (change.type === "removed") items = items.filter(({ id }) => id !== change.id);
+    else if (change.type === "added") add(change.items);
+    else if (change.type === "removed") items.delete(change.id);
   }
-  return { owner, createdAt, metadata, items };
+  return { owner, createdAt, metadata, items: [...items.values()] };
 }

@@ -24,8 +24,8 @@ export const createItems: ConversationRoute = async (context, { responses, bodyL
   const show = shownIn(context);
   const { json } = await readJsonBody(context.req.raw, bodyLimit);
   const owner = ownerOf(context);
-  await findConversation(responses, owner, id);
-  const items = await itemsToKeep(responses, owner, json, itemsRequest);
+  const conversation = await findConversation(responses, owner, id);
+  const items = await itemsToKeep(responses, owner, json, itemsRequest, conversation.items);
   await change(responses, id, { type: "added", items });
   return context.json(listOf(items.map(show), false));
 };

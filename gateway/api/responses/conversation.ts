@@ -2,6 +2,7 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { conversationAfter } from "../conversations/changes.ts";
 import { findConversation } from "../conversations/find.ts";
 import { conversationIdOf } from "../conversations/id.ts";
+import { refuseItemIds, withoutKnownItems } from "../conversations/item-ids.ts";
 import { inputItemId, RESPONSE, responseIdOf } from "./items.ts";
 import type { InputItem, PlainItem, ResponsesRequest } from "./schemas.ts";
 import type { ResponseStore, StoredResponse } from "./store.ts";
@@ -25,7 +26,8 @@ export async function findResponse(
 }
 
 /**
- * The items of a request's input, and of the whole conversation that ends with them.
+ * The items of a request's input, and of the whole conversation that ends with them. Input that the request's
+ * conversation already has is left out.
  * @throws ApiError 404 if a part of it is not stored
  */
 export async function conversationItems(
@@ -34,7 +36,10 @@ export async function conversationItems(
   body: Pick<ResponsesRequest, "input" | "previous_response_id" | "conversation">,
 ): Promise<{ input: readonly PlainItem[]; all: readonly InputItem[] }> {
   const history = await historyOf(store, owner, body);
-  const input = await resolvedItems(store, owner, itemsOf(body.input), "input", history);
+  const given = await resolvedItems(store, owner, itemsOf(body.input), "input", history);
+  const isKept = conversationIdOf(body.conversation) !== undefined;
+  if (isKept) refuseItemIds(given, "input");
+  const input = isKept ? withoutKnownItems(given, history) : given;
   return { input, all: [...history, ...input] };
 }
 

@@ -26,10 +26,12 @@ async function readMetadata(path: string): Promise<Metadata> {
   } catch (cause) {
     const code: unknown = Reflect.get(Object(cause), "code");
     if (code === "ENOENT") throw refused(`There is no LoRA adapter at ${path}.`, cause);
-    const advice = "Adapters in PEFT's format become one with llama.cpp's convert_lora_to_gguf.py.";
-    throw refused(`${path} is not a GGUF file: ${messageOf(cause)} ${advice}`, cause);
+    if (code === "EISDIR") throw refused(`${path} is a folder, not a GGUF file. ${ADVICE}`, cause);
+    throw refused(`${path} is not a GGUF file: ${messageOf(cause).replace(/\.$/, "")}. ${ADVICE}`, cause);
   }
 }
+
+const ADVICE = "Adapters in PEFT's format become one with llama.cpp's convert_lora_to_gguf.py.";
 
 /** The error for a file that cannot be used. */
 export const refused = (message: string, cause?: unknown) =>

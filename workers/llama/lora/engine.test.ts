@@ -122,7 +122,7 @@ describe("a llama worker's LoRA adapters", () => {
     const refusals = [
       [join(folder, "none.gguf"), /There is no LoRA adapter at .*none.gguf/],
       [text, /text.gguf is not a GGUF file: .* convert_lora_to_gguf.py/],
-      [folder, /is not a GGUF file/],
+      [folder, /is a folder, not a GGUF file\. Adapters in PEFT/],
       [await defaultModel(), /is not a LoRA adapter/],
       [await loraFile(folder, { architecture: "qwen2" }), /'qwen2', but this one is of 'llama'/],
       [await loraFile(folder, { width: 512 }), /llama.cpp cannot use .* made for another model/],

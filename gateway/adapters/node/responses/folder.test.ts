@@ -1,10 +1,11 @@
-import { appendFile, readdir, utimes } from "node:fs/promises";
+import { appendFile, readdir, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../../../../scripts/testing/temporary-folder.ts";
 import { conversationAfter } from "../../../api/conversations/changes.ts";
 import { responseStoreSuite } from "../../../api/responses/store.suite.ts";
 import { ResponsesFolder } from "./folder.ts";
+import { openResponses } from "./index.ts";
 import { Sweeper } from "./sweep.ts";
 
 const HOUR_MS = 3_600_000;
@@ -62,4 +63,19 @@ test("a conversation that has expired is not changed, even before it is removed"
   const old = Date.now() / 1000 - 2 * 3600;
   await utimes(join(folder, `${ID}.changes`), old, old);
   expect([await store.change(ID, created), await store.changes(ID)]).toEqual([false, undefined]);
+});
+
+test("a folder is made when it is opened, and nothing stays in it", async () => {
+  const folder = join(temporaryFolder(), "some", "responses");
+  await openResponses(`file:${folder}`, HOUR_MS);
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test("a place where no file can be written is refused when it is opened", async () => {
+  const file = join(temporaryFolder(), "file");
+  await writeFile(file, "");
+  for (const place of [file, join(file, "folder"), "/proc/stator"])
+    await expect(openResponses(`file:${place}`, HOUR_MS)).rejects.toThrow(
+      `Responses cannot be kept where --responses-store says: ${place} is no folder that this process can write to`,
+    );
 });

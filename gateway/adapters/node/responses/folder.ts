@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { messageOf, randomId } from "#runtime";
 import type { Change } from "../../../api/conversations/changes.ts";
 import { isKept } from "../../../api/responses/items.ts";
@@ -23,6 +23,25 @@ export class ResponsesFolder implements ResponseStore {
   readonly #folder: string;
   readonly #ttlMs: number;
   readonly #sweeper: Sweeper;
+
+  /**
+   * Makes the folder, and tries whether files can be written there.
+   * @throws Error with the reason if not
+   */
+  static async open(folder: string, ttlMs: number): Promise<ResponsesFolder> {
+    const store = new ResponsesFolder(folder, ttlMs);
+    try {
+      const trial = join(await store.#made(), `.${randomId()}`);
+      await writeFile(trial, "stator", { mode: 0o600 });
+      await rm(trial);
+    } catch (error) {
+      throw new Error(
+        `Responses cannot be kept where --responses-store says: ${folder} is no folder that this process can write to (${messageOf(error)}). Name one that it can create or write to.`,
+        { cause: error },
+      );
+    }
+    return store;
+  }
 
   constructor(folder: string, ttlMs: number) {
     this.#folder = folder;
@@ -115,12 +134,26 @@ export class ResponsesFolder implements ResponseStore {
 
   /** Only this user may read what clients have said. */
   async #made(): Promise<string> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder);
     return this.#folder;
   }
 
   #file(id: string, kind: Kind): string {
     return join(this.#folder, `${id}.${kind}`);
+  }
+}
+
+/** Makes a folder and those above it. Node's own `recursive` never ends where the system makes none, as in /proc. */
+async function makeFolder(path: string, mayLackParent = true): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory()) return;
+    const code: unknown = Reflect.get(Object(error), "code");
+    if (code !== "ENOENT" || !mayLackParent || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await makeFolder(path, false);
   }
 }
 

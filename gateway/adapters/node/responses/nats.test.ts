@@ -8,6 +8,13 @@ import { NatsResponses } from "./nats.ts";
 
 const HOUR_MS = 3_600_000;
 
+test("says at once that it waits for a server that does not answer", async () => {
+  const reason = new Promise<string>((resolve) => {
+    NatsResponses.open("nats://127.0.0.1:1", HOUR_MS, resolve).catch(() => {});
+  });
+  expect(await reason).toMatch(/^NATS at 127\.0\.0\.1:1: /);
+});
+
 describe.runIf(hasNats)("NATS", () => {
   let server: TestServer;
 

@@ -24,10 +24,13 @@ export class NatsResponses implements ResponseStore {
   readonly #makers: Makers;
   readonly #ttlMs: number;
 
-  /** @throws Error with the reason if NATS cannot be reached */
-  static async open(url: string, ttlMs: number): Promise<NatsResponses> {
+  /**
+   * @param onWait called once, with the reason, if NATS does not answer at first
+   * @throws Error with the reason if NATS cannot be reached
+   */
+  static async open(url: string, ttlMs: number, onWait = (_reason: string) => {}): Promise<NatsResponses> {
     const description = "Responses and conversations of Stator's gateways";
-    const options = { kind: "responses", description, maxBytes: MAX_BYTES, maxAgeMs: ttlMs };
+    const options = { kind: "responses", description, maxBytes: MAX_BYTES, maxAgeMs: ttlMs, onWait };
     const logs = await NatsLogs.open(url, options).catch((error: unknown) => {
       throw new Error(`Responses cannot be kept where --responses-store says: ${messageOf(error)}`, {
         cause: error,
