@@ -28,7 +28,7 @@ await main(async () => {
   const hasVllm = process.argv.includes("--vllm");
   const vllm = hasVllm ? await ensureVllmIfPossible() : undefined;
   if (hasVllm && vllm === undefined) return 0;
-  const env = vllm === undefined ? process.env : { ...process.env, STATOR_VLLM_PYTHON: vllm };
+  const env = vllm === undefined ? process.env : { ...process.env, VLLM_PYTHON: vllm };
   const options = { cwd: root, stdio: "inherit", env };
   const types = await runToEnd(
     pinnedNode,

@@ -18,6 +18,6 @@ await main(async () => {
   return runToEnd(pinnedNode, [vitest, "run", "--config", join(vllmTests, "vitest.config.ts"), ...args], {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, STATOR_VLLM_PYTHON: python },
+    env: { ...process.env, VLLM_PYTHON: python },
   });
 });

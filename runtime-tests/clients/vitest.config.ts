@@ -14,7 +14,7 @@ export default defineConfig({
       "**/node_modules/**",
       "**/.venv/**",
       // Needs the real vLLM of `npm run test:clients -- --vllm`.
-      ...(process.env.STATOR_VLLM_PYTHON === undefined ? ["vllm.test.ts"] : []),
+      ...(process.env.VLLM_PYTHON === undefined ? ["vllm.test.ts"] : []),
     ],
     // They share two cores with their servers.
     fileParallelism: false,

@@ -39,7 +39,7 @@ process.on("exit", () => {
 
 /** The Python with vLLM from `npm run test:vllm`. @throws Error if not run by it */
 export function vllmPython(): string {
-  const python = process.env.STATOR_VLLM_PYTHON;
+  const python = process.env.VLLM_PYTHON;
   if (python === undefined) throw new Error("Run these tests with `npm run test:vllm`.");
   return python;
 }

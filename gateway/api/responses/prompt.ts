@@ -100,22 +100,15 @@ export function choiceOf(choice: InputTokensRequest["tool_choice"]) {
 }
 
 const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
-const PARTS = new Set([
-  "input_text",
-  "output_text",
-  "text",
-  "reasoning_text",
-  "summary_text",
-  "refusal",
-  "input_image",
-]);
+const TEXTS = ["input_text", "output_text", "text", "reasoning_text", "summary_text", "refusal"];
+const PARTS = new Set([...TEXTS, "input_image"]);
 
 /** Refuses images as unsupported, not as invalid: an engine may accept them. */
 function refuseImages(items: readonly InputItem[]): void {
   for (const item of items)
     if (item.type === undefined || item.type === "message")
       for (const part of typeof item.content === "string" ? [] : item.content)
-        if (part.type === "input_image") refuseType(part.type, new Set(), "input");
+        if (part.type === "input_image") refuseType(part.type, new Set(TEXTS), "input");
 }
 
 /** Refuses items and media that nothing here can take as unsupported, not as invalid: an engine may accept them. */
@@ -136,6 +129,7 @@ export function refuseUnsupportedItems(raw: unknown, name: "input" | "items" = "
 
 function refuseType(type: unknown, known: ReadonlySet<string>, param: string): void {
   if (typeof type !== "string" || known.has(type)) return;
-  const text = `Items of type '${type.slice(0, 100)}' are not supported by this model's workers (${param}).`;
+
+  const text = `Items of type '${type.slice(0, 100)}' are not supported (${param}).`;
   throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
 }
