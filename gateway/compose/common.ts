@@ -2,7 +2,6 @@ import type { GatewayDependencies } from "../api/dependencies.ts";
 import { MemoryResponses } from "../api/responses/memory.ts";
 import type { ResponseStore } from "../api/responses/store.ts";
 import { gatewayStops } from "../kernel/errors.ts";
-import type { PlatformFiles } from "./create-gateway.ts";
 
 /** Aborts requests in flight: streams end with an error event, the others get 503. */
 export function cutOff({ running, log }: Pick<GatewayDependencies, "running" | "log">): void {
@@ -41,10 +40,21 @@ export interface ResponsesOptions {
   readonly responsesTtlMs?: number | undefined;
 }
 
+/**
+ * Keeps responses where other gateways find them, such as `file:DIR`.
+ * @param onWait is told why the place is not ready yet
+ * @throws Error if the place cannot be reached
+ */
+export type OpenResponses = (
+  place: string,
+  ttlMs: number,
+  onWait?: (reason: string) => void,
+) => Promise<ResponseStore>;
+
 /** @throws Error if the store cannot be reached, or the runtime has none but memory */
 export async function openResponses(
   { responsesStore: place, responsesTtlMs: ttlMs = RESPONSES_TTL_MS }: ResponsesOptions,
-  files: Pick<PlatformFiles, "openResponses"> | undefined,
+  files: { openResponses?: OpenResponses } | undefined,
   log: GatewayDependencies["log"],
 ): Promise<ResponseStore> {
   if (place === undefined) return new MemoryResponses(RESPONSES_LIMIT, ttlMs);

@@ -17,7 +17,6 @@ import { createMetricsRoute } from "../api/ops/metrics.ts";
 import { openApiDocument } from "../api/ops/openapi.ts";
 import { addAdminRoutes, addOpsRoutes, addPublicRoutes } from "../api/ops/routes.ts";
 import { NO_RESCUE, type RescueOptions } from "../api/rescue/options.ts";
-import type { ResponseStore } from "../api/responses/store.ts";
 import type { TranslateWhen } from "../api/translation/when.ts";
 import { diagnose } from "../doctor/index.ts";
 import { createEngineApi, probeEngine } from "../engines/index.ts";
@@ -44,7 +43,7 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
-import { cutOff, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
+import { cutOff, type OpenResponses, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
 
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends ResponsesOptions, Partial<RoutingOptions> {
@@ -116,11 +115,8 @@ export type ServePeers = Pick<GatewayPeersOptions, "serve" | "defer">;
 export interface PlatformFiles {
   /** A file's text; undefined if it does not exist. @throws the system's error if it cannot be read */
   readTextFile(path: string): Promise<string | undefined>;
-  /**
-   * Keeps responses where other gateways find them, such as `file:DIR`. Undefined if the runtime cannot.
-   * @throws Error if the place cannot be reached
-   */
-  openResponses?(place: string, ttlMs: number, onWait?: (reason: string) => void): Promise<ResponseStore>;
+  /** Undefined if the runtime cannot. */
+  openResponses?: OpenResponses;
   /** The folder in which Hugging Face's libraries cache downloads. */
   readonly hubCache: string;
 }
