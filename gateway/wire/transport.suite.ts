@@ -21,7 +21,8 @@ import type {
   WireReply,
 } from "./types.ts";
 
-const TIMEOUTS: HttpTimeouts = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 };
+// Far longer than a busy machine needs; tests of timeouts have their own.
+const TIMEOUTS: HttpTimeouts = { connectMs: 60_000, firstByteMs: 60_000, idleMs: 60_000 };
 
 /** How transports may differ. */
 export interface TransportTraits {
