@@ -4,7 +4,7 @@ import { suiteOfBytes } from "./bytes.suite.ts";
 import { suiteOfDefects } from "./defects.suite.ts";
 import { suiteOfHits } from "./hits.suite.ts";
 import { suiteOfIsolation } from "./isolation.suite.ts";
-import { suiteOfLosses } from "./losses.suite.ts";
+import { becomesReady, suiteOfLosses } from "./losses.suite.ts";
 import { suiteOfRouting } from "./routing.suite.ts";
 import { attach, BLOCKS, type Setup } from "./setup.ts";
 import { suiteOfTokens } from "./tokens.suite.ts";
@@ -21,6 +21,7 @@ beforeAll(async () => {
   const seconds = Math.round((performance.now() - begun) / 1000);
   console.log(`Two vLLM servers are up after ${seconds} s.`);
   setup.url = (await attach(setup.servers.map(({ url }) => url))).url;
+  for (const { url } of setup.servers) await becomesReady(setup.url, new URL(url).host);
 });
 
 afterAll(async () => {

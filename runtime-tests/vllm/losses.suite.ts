@@ -18,6 +18,7 @@ export function suiteOfLosses(setup: Setup): void {
       const { stator, url } = await attach([one.url]);
       // The second one is added later, so that the first one answers.
       await (await post(url, "/admin/workers", { url: other.url, model: undefined })).text();
+      for (const each of [one, other]) await becomesReady(url, new URL(each.url).host);
       const prompt = freshText(100);
       const body = {
         prompt,
@@ -50,11 +51,7 @@ export function suiteOfLosses(setup: Setup): void {
       const victim = setup.servers[0];
       const name = new URL(victim.url).host;
       const toVictim = { ...body, stator: { worker: name } };
-      const ready = () =>
-        eventually(
-          async () => ((await stateOf(setup.url, name)) === "ready" ? true : undefined),
-          "the engine is ready",
-        );
+      const ready = () => becomesReady(setup.url, name);
       // It has just been restarted, which this gateway may not have noticed yet.
       await ready();
       expect((await ask(setup.url, path, toVictim)).status).toBe(200);
@@ -71,6 +68,13 @@ export function suiteOfLosses(setup: Setup): void {
     });
   });
 }
+
+/** Waits until a gateway sends requests to an engine. */
+export const becomesReady = (url: string, name: string) =>
+  eventually(
+    async () => ((await stateOf(url, name)) === "ready" ? true : undefined),
+    `the engine ${name} is ready`,
+  );
 
 async function restarted(servers: Setup["servers"], victim: VllmServer): Promise<Setup["servers"]> {
   const [first, second] = servers;
