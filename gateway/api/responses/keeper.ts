@@ -29,27 +29,31 @@ export async function isKeptHere(
 }
 
 /** Whether the gateway is asked about a response, not the attached engines, which may keep some of their own. */
-export async function isResponseHere(
-  context: Context<GatewayEnv>,
-  dependencies: GatewayDependencies,
-  id: string,
-): Promise<boolean> {
-  if (ownerOf(context) !== "" || !dependencies.hasEngines()) return true;
-  if (!isOwnResponse(id)) return false;
-  return (await dependencies.responses.get(id)) !== undefined || !(await haveEnginesResponses(dependencies));
-}
+export const isResponseHere: KeptQuestion = (context, dependencies, id) =>
+  isHere(context, dependencies, isOwnResponse(id), () => dependencies.responses.get(id));
 
 /** Whether the gateway is asked about a conversation, not the attached engines. */
-export async function isConversationHere(
+export const isConversationHere: KeptQuestion = (context, dependencies, id) =>
+  isHere(context, dependencies, isOwnConversation(id), () => dependencies.responses.changes(id));
+
+type KeptQuestion = (
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   id: string,
+) => Promise<boolean>;
+
+/**
+ * @param hasOurForm whether the id has the form of the gateway's own
+ * @param read reads it from the store
+ */
+async function isHere(
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
+  hasOurForm: boolean,
+  read: () => Promise<unknown>,
 ): Promise<boolean> {
   if (ownerOf(context) !== "" || !dependencies.hasEngines()) return true;
-  if (!isOwnConversation(id)) return false;
-  return (
-    (await dependencies.responses.changes(id)) !== undefined || !(await haveEnginesResponses(dependencies))
-  );
+  return hasOurForm && ((await read()) !== undefined || !(await haveEnginesResponses(dependencies)));
 }
 
 /** Whether the only model's engines have responses of their own. Those of another gateway have ids like ours. */

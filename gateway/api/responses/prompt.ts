@@ -100,15 +100,23 @@ export function choiceOf(choice: InputTokensRequest["tool_choice"]) {
 }
 
 const ITEMS = new Set(["message", "function_call", "function_call_output", "reasoning", "item_reference"]);
-const TEXTS = ["input_text", "output_text", "text", "reasoning_text", "summary_text", "refusal"];
-const PARTS = new Set([...TEXTS, "input_image"]);
+const IMAGE = "input_image";
+const PARTS = new Set([
+  "input_text",
+  "output_text",
+  "text",
+  "reasoning_text",
+  "summary_text",
+  "refusal",
+  IMAGE,
+]);
 
 /** Refuses images as unsupported, not as invalid: an engine may accept them. */
 function refuseImages(items: readonly InputItem[]): void {
   for (const item of items)
     if (item.type === undefined || item.type === "message")
       for (const part of typeof item.content === "string" ? [] : item.content)
-        if (part.type === "input_image") refuseType(part.type, new Set(TEXTS), "input");
+        if (part.type === IMAGE) throw unsupported(IMAGE, "input");
 }
 
 /** Refuses items and media that nothing here can take as unsupported, not as invalid: an engine may accept them. */
@@ -128,8 +136,10 @@ export function refuseUnsupportedItems(raw: unknown, name: "input" | "items" = "
 }
 
 function refuseType(type: unknown, known: ReadonlySet<string>, param: string): void {
-  if (typeof type !== "string" || known.has(type)) return;
+  if (typeof type === "string" && !known.has(type)) throw unsupported(type, param);
+}
 
+function unsupported(type: string, param: string): ApiError {
   const text = `Items of type '${type.slice(0, 100)}' are not supported (${param}).`;
-  throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+  return new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
 }
