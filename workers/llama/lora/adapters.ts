@@ -59,13 +59,8 @@ export class LlamaAdapters<Context extends AdapterContext> implements LoraAdapte
     signal: AbortSignal,
     work: (context: Context) => Promise<Value>,
   ): Promise<Value> {
-    const adapter = this.#adapter(name);
-    const context = await this.#residents.enter(adapter, signal);
-    try {
-      return await work(context);
-    } finally {
-      this.#residents.exit(adapter);
-    }
+    using entered = await this.#enter(name, signal);
+    return await work(entered.context);
   }
 
   /** The same for an answer in parts. */
@@ -74,18 +69,16 @@ export class LlamaAdapters<Context extends AdapterContext> implements LoraAdapte
     signal: AbortSignal,
     answer: (context: Context) => AsyncIterable<Part>,
   ): AsyncGenerator<Part> {
-    const adapter = this.#adapter(name);
-    const context = await this.#residents.enter(adapter, signal);
-    try {
-      yield* answer(context);
-    } finally {
-      this.#residents.exit(adapter);
-    }
+    using entered = await this.#enter(name, signal);
+    yield* answer(entered.context);
   }
 
-  #adapter(name: string): Resident<Context> {
+  /** An adapter's context, which stays until it is disposed of. */
+  async #enter(name: string, signal: AbortSignal): Promise<Disposable & { readonly context: Context }> {
     const adapter = this.#adapters.get(name);
-    if (adapter !== undefined) return adapter;
-    throw new PlaneError("draining", `The LoRA adapter '${name}' has been unloaded.`);
+    if (adapter === undefined)
+      throw new PlaneError("draining", `The LoRA adapter '${name}' has been unloaded.`);
+    const context = await this.#residents.enter(adapter, signal);
+    return { context, [Symbol.dispose]: () => this.#residents.exit(adapter) };
   }
 }
