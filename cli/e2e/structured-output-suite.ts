@@ -213,6 +213,14 @@ export function structuredOutputSuite(started: () => string): void {
         openai.chat.completions.create({ ...asked, tools: [tool("f", parameters)], tool_choice: "required" }),
       ).rejects.toMatchObject({ status: 400, param: "tools[0].function.parameters.properties.a.not" });
     });
+
+    test("is refused beside an expression for the whole answer", async () => {
+      for (const tool_choice of ["auto", "required"]) {
+        const demand = { tools, tool_choice, structured_outputs: { regex: "a" } };
+        const { status, body } = await post("chat/completions", demand);
+        expect([status, body.error.param]).toEqual([400, "structured_outputs.regex"]);
+      }
+    });
   });
 
   test("is refused with the path of what no grammar can keep to", async () => {

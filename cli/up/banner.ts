@@ -38,6 +38,7 @@ function banner(
 ): string {
   const messages = [{ role: "user", content: "What is the capital of France?" }];
   const body = JSON.stringify({ model, messages, temperature: 0 });
+  const key = options.keys === undefined ? "" : ` -H "authorization: Bearer $KEY"`;
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
   );
@@ -55,7 +56,7 @@ function banner(
   ${serving}
 
   Try it:
-    curl ${gateway}/v1/chat/completions -H 'content-type: application/json' \\
+    curl ${gateway}/v1/chat/completions${key} -H 'content-type: application/json' \\
       -d '${body}'
 
   Inspect it:

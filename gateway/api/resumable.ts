@@ -18,27 +18,36 @@ const EVENT_ID = /^(strm_[0-9a-z]{16})-(\d{1,9})$/;
 /**
  * Resumes the stream that the header `last-event-id` names, after that event.
  * @returns undefined if the header names none of ours
- * @throws ApiError 404 if it is not kept, or belongs to another key
+ * @throws ApiError 404 if it is not kept, or belongs to another key or path
  */
 export async function resumeStream(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
 ): Promise<Response | undefined> {
-  const [, id, number] = EVENT_ID.exec(context.req.header("last-event-id") ?? "") ?? [];
-  if (id === undefined) return undefined;
+  const given = context.req.header("last-event-id") ?? "";
+  if (!given.startsWith(STREAM)) return undefined;
+  const [, id, number] = EVENT_ID.exec(given) ?? [];
   context.set("isCounted", true);
+  if (id === undefined) throw missing();
   return followEvents(context, dependencies, id, { from: Number(number) + 1, ...streamOf(context) });
 }
 
-const streamOf = ({ req: { path } }: Context<GatewayEnv>) => ({
-  api: ENDPOINTS.get(path)?.events,
-  missing: new ApiError(
+const streamOf = (context: Context<GatewayEnv>) => ({
+  owner: followerOf(context),
+  api: ENDPOINTS.get(context.req.path)?.events,
+  missing: missing(),
+});
+
+/** Who may resume a stream: the same key, on the same path, whose events it has. */
+const followerOf = (context: Context<GatewayEnv>) => `${ownerOf(context)} ${context.req.path}`;
+
+const missing = () =>
+  new ApiError(
     404,
     "not_found_error",
-    "There is no stream with this Last-Event-ID: it ended too long ago, or belongs to another key. Send the request again without the header.",
+    "There is no stream with this Last-Event-ID: it ended too long ago, or belongs to another key or path. Send the request again without the header.",
     { param: "last-event-id", code: "stream_not_found" },
-  ),
-});
+  );
 
 /**
  * Whether a request asks for a stream that can be resumed.
@@ -62,7 +71,7 @@ export async function resumableStream(
 ): Promise<Response> {
   const { responses } = dependencies;
   const id = `${STREAM}${randomId()}`;
-  const log = await responses.openLog(id, ownerOf(context));
+  const log = await responses.openLog(id, followerOf(context));
   const forget = () => responses.delete(id).catch(() => {});
   const stream = new LoggedStream(log, {
     idOf: (number) => `${id}-${number}`,

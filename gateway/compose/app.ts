@@ -182,11 +182,15 @@ const FORWARDED_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELET
 const isOfAnthropic = (path: string, version: string | undefined) =>
   version !== undefined || /^\/v1\/messages(\/|$)/.test(path);
 
+/** Whether a path is one of a route's. A parameter is one segment, or the rest of the path. */
 function matches(route: string, path: string): boolean {
-  const parameter = route.indexOf("/:");
-  if (parameter < 0) return route === path;
-  const prefix = route.slice(0, parameter + 1);
-  return path.startsWith(prefix) && path.length > prefix.length;
+  const segments = route.split("/");
+  const given = path.split("/");
+  const hasRest = route.endsWith("{.+}");
+  if (hasRest ? given.length < segments.length : given.length !== segments.length) return false;
+  return segments.every((segment, index) =>
+    segment.startsWith(":") ? given[index] !== "" : segment === given[index],
+  );
 }
 
 function describeCause(error: ApiError): string {

@@ -24,6 +24,10 @@ describe("a schema is refused, with the path of the keyword,", () => {
     ["s.uniqueItems", { type: "array", uniqueItems: true }],
     ["s.anyOf[1].dependentRequired", { anyOf: [{}, { dependentRequired: {} }] }],
     ["s.items.divisibleBy", { type: "array", items: { type: "integer", divisibleBy: 2 } }],
+    ["s.maxLenght", { type: "string", maxLenght: 5 }],
+    ["s.properties.maxLenght.Minimum", { type: "object", properties: { maxLenght: { Minimum: 5 } } }],
+    ["s.anyof", { anyof: [{ type: "string" }] }],
+    ["s.tpye", { tpye: "string" }],
     ["s.disallow", { disallow: ["string"] }],
     ["s.properties.a.extends", { type: "object", properties: { a: { extends: { type: "string" } } } }],
     [
@@ -66,6 +70,38 @@ describe("a schema is refused, with the path of the keyword,", () => {
       param: path.replace("s.patternProperties.(", 's.patternProperties["("]'),
     });
   });
+});
+
+test("annotations are accepted, also those that JSON Schema does not know", () => {
+  const annotations = {
+    ...{
+      title: "T",
+      description: "D",
+      default: 1,
+      examples: [1],
+      example: 1,
+      deprecated: true,
+      $comment: "C",
+    },
+    ...{
+      readOnly: true,
+      writeOnly: false,
+      $schema: "https://json-schema.org/draft/2020-12/schema",
+      $id: "i",
+    },
+    ...{ "x-type": 1, note: "N", enumNames: ["a"], discriminator: {}, nullable: true, errorMessage: "E" },
+    ...{
+      markdownDescription: "M",
+      propertyOrdering: ["a"],
+      strict: true,
+      label: "L",
+      id: "i",
+      name: "n",
+      $anchor: "a",
+    },
+    ...{ contentEncoding: "base64", contentMediaType: "text/plain", externalDocs: {}, xml: {}, tsType: "T" },
+  };
+  expect(() => schemaGrammar({ type: "string", ...annotations }, "s")).not.toThrow();
 });
 
 test("schemas that are too large are refused, not compiled for ever", () => {

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { readKeyFile } from "../../../gateway/access/key-file.ts";
-import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
+import { accessWith } from "../workers/keys-of.ts";
 import { startOwnGateway } from "../workers/own-gateway.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
@@ -89,12 +88,7 @@ describe.each([
       "with keys are the gateway's, so that no key reads those of another (--translate %s)",
       async (translate) => {
         const names = ["sk-one", "sk-two"];
-        const keys = readKeyFile({
-          keys: await Promise.all(
-            names.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
-          ),
-        });
-        const options = { engines: [{ url: engine.url }], access: { keys }, translate };
+        const options = { engines: [{ url: engine.url }], access: await accessWith(names), translate };
         const { url } = await startOwnGateway({}, options);
         const [one, two] = names.map((apiKey) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 }));
         const { id: conversation } = await one!.conversations.create({});

@@ -1,9 +1,8 @@
 import OpenAI from "openai";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { readKeyFile } from "../../../gateway/access/key-file.ts";
-import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
 import { hasNats, startNats } from "../../../runtime/testing/nats-server.ts";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
+import { accessWith } from "./keys-of.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
 import { eventsUntil, randomOf } from "./streams.ts";
@@ -60,6 +59,11 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     const { id, status, output } = await clients[0]!.responses.create(asked);
     expect([status, output]).toEqual(["in_progress", []]);
     expect(await clients[1]!.responses.retrieve(id)).toMatchObject({ id, status: "in_progress" });
+    await expect(clients[0]!.responses.create({ ...asked, previous_response_id: id })).rejects.toMatchObject({
+      status: 400,
+      code: "response_in_progress",
+      param: "previous_response_id",
+    });
     go();
     await expect.poll(async () => (await clients[1]!.responses.retrieve(id)).status).toBe("completed");
     const response = await clients[1]!.responses.retrieve(id);
@@ -150,6 +154,7 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     const { id } = await clients[0]!.responses.create({ ...asked, background: false });
     expect((await get(`${id}?stream=true`)).status).toBe(400);
     expect((await get(`${id}?stream=maybe`)).status).toBe(400);
+    expect((await get(`${id}?starting_after=1`)).status).toBe(400);
   });
 });
 
@@ -171,11 +176,7 @@ async function failing() {
 test("Responses belong to the key that made them", async () => {
   const engine = new Reciter("plain");
   engine.script = ["Yes."];
-  const entries = await Promise.all(
-    KEYS.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
-  );
-  const keys = readKeyFile({ keys: entries });
-  const { url } = await startOwnGateway({ engine }, { access: { keys } });
+  const { url } = await startOwnGateway({ engine }, { access: await accessWith(KEYS) });
   const [one, two] = KEYS.map((key) => new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 }));
   const { id } = await one!.responses.create({ model: "plain", input: "Hi", background: true });
   expect(await one!.responses.retrieve(id)).toMatchObject({ id });

@@ -1,7 +1,6 @@
 import OpenAI from "openai";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { readKeyFile } from "../../../gateway/access/key-file.ts";
-import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
+import { accessWith } from "./keys-of.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter } from "./reciter.ts";
 
@@ -49,6 +48,7 @@ describe("conversations", () => {
     const changed = await client.conversations.update(id, { metadata: { topic: "b" } });
     expect(changed).toEqual({ ...created, metadata: { topic: "b" } });
     expect(await client.conversations.retrieve(id)).toEqual(changed);
+    expect(await client.conversations.update(id, { metadata: null })).toEqual({ ...created, metadata: {} });
     expect(await client.conversations.delete(id)).toEqual({
       id,
       object: "conversation.deleted",
@@ -247,10 +247,7 @@ describe("conversations", () => {
 
 test("conversations belong to the key that created them", async () => {
   const names = ["sk-one", "sk-two"];
-  const entries = await Promise.all(
-    names.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
-  );
-  const { url } = await startOwnGateway({ engine }, { access: { keys: readKeyFile({ keys: entries }) } });
+  const { url } = await startOwnGateway({ engine }, { access: await accessWith(names) });
   const [one, two] = names.map((key) => clientOf(url, key));
   const { id } = await one!.conversations.create({ items: [user("Hi")] });
   const [item] = (await one!.conversations.items.list(id)).data;

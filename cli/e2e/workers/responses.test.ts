@@ -144,19 +144,25 @@ describe("Responses with a model on workers", () => {
   });
 
   test("can be retrieved and deleted, with the items of their input", async () => {
+    const text = (text: string) => ({
+      role: "user" as const,
+      content: [{ type: "input_text" as const, text }],
+    });
     const input = [
-      { role: "user" as const, content: "One" },
-      { role: "user" as const, content: [{ type: "input_text" as const, text: "Two" }] },
+      { ...text("One"), id: "msg_1" },
+      { role: "user" as const, content: "Two" },
+      { ...text("Three"), id: "msg_1" },
     ];
     const response = await answer("Yes.", { input, metadata: { topic: "numbers" } });
     const { output_text: _, ...stored } = response;
     expect(await client.responses.retrieve(response.id)).toMatchObject(JSON.parse(JSON.stringify(stored)));
     const items = await client.responses.inputItems.list(response.id, { order: "asc", limit: 1 });
-    expect(items.data).toMatchObject([{ role: "user", content: "One" }]);
+    expect(items.data).toMatchObject([text("One")]);
     expect(items.has_more).toBe(true);
     const all = [];
     for await (const item of client.responses.inputItems.list(response.id, { limit: 1 })) all.push(item);
-    expect(all).toMatchObject(input.toReversed());
+    expect(all).toMatchObject([text("Three"), text("Two"), text("One")]);
+    expect(all.every(({ type }) => type === "message")).toBe(true);
     await expect(client.responses.cancel(response.id)).rejects.toMatchObject({ status: 400 });
     await client.responses.delete(response.id);
     await expect(client.responses.retrieve(response.id)).rejects.toMatchObject({
@@ -229,9 +235,23 @@ describe("Responses with a model on workers", () => {
     [{ input: [{ type: "item_reference", id: "msg_0000000000000000_0" }] }, "input[0].id"],
     [{ prompt: { id: "pmpt_1" } }, "prompt"],
     [{ tool_choice: { type: "function", name: "f" } }, "tool_choice.name"],
+    [{ tools: [weather, weather] }, "tools"],
+    [{ tools: [{ ...weather, name: "get weather" }] }, "tools[0].name"],
+    [{ include: ["everything"] }, "include[0]"],
+    [{ metadata: { ["k".repeat(65)]: "v" } }, `metadata.${"k".repeat(65)}`],
   ])("refuse %j", async (more, param) => {
     const response = await gateway.post("/v1/responses", { ...asked, ...more });
     expect([400, 404]).toContain(response.status);
     expect((await response.json()).error).toMatchObject({ param });
+  });
+
+  test.each([
+    ["GET", "/v1/responses/resp_1/events", 404, "unknown_route"],
+    ["POST", "/v1/responses/resp_1/input_items", 405, "method_not_allowed"],
+    ["GET", "/v1/conversations/conv_1/items/msg_1/parts", 404, "unknown_route"],
+    ["PUT", "/v1/conversations/conv_1", 405, "method_not_allowed"],
+  ])("%s %s is refused", async (method, path, status, code) => {
+    const response = await fetch(gateway.url + path, { method });
+    expect([response.status, (await response.json()).error.code]).toEqual([status, code]);
   });
 });

@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { json } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readKeyFile } from "../../../gateway/access/key-file.ts";
-import { formatHash, hashKey, newSalt } from "../../../gateway/access/key-hash.ts";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { ScriptedEngine } from "../attach/scripted-engine.ts";
+import { accessWith } from "./keys-of.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Reciter, THINKER_TEMPLATE } from "./reciter.ts";
 import { eventsUntil, randomOf } from "./streams.ts";
@@ -45,13 +44,7 @@ let gateways: OwnGateway[];
 
 beforeAll(async () => {
   engine = await ScriptedEngine.start("tiny", answer);
-  const entries = await Promise.all(
-    KEYS.map(async (key) => ({ id: key, hash: formatHash(await hashKey(key, newSalt())) })),
-  );
-  const options = {
-    responsesStore: `file:${temporaryFolder()}`,
-    access: { keys: readKeyFile({ keys: entries }) },
-  };
+  const options = { responsesStore: `file:${temporaryFolder()}`, access: await accessWith(KEYS) };
   const first = await startOwnGateway({ reciter }, { ...options, engines: [{ url: engine.url }] });
   gateways = [first, await startOwnGateway({}, options)];
 });
@@ -115,6 +108,23 @@ describe.each([
       headers: { ...headers, authorization: `Bearer ${KEYS[0]}` },
     });
     expect((await eventsUntil(resumed, Number.POSITIVE_INFINITY)).at(-1)).toContain("[DONE]");
+  });
+
+  test("belongs to its path", async () => {
+    const [first] = await eventsUntil(await send(gateways[0]!, model, { "x-stator-resumable": "true" }), 1);
+    const headers = { "last-event-id": idIn(first!), authorization: `Bearer ${KEYS[0]}` };
+    for (const path of ["/v1/completions", "/v1/responses", "/v1/messages"]) {
+      const refused = await fetch(gateways[1]!.url + path, { headers });
+      expect([path, refused.status]).toEqual([path, 404]);
+    }
+  });
+
+  test("is not begun again for a damaged id", async () => {
+    const before = requests();
+    const refused = await send(gateways[0]!, model, { "last-event-id": "strm_0123456789abcdef" });
+    expect(refused.status).toBe(404);
+    expect((await refused.json()).error).toMatchObject({ code: "stream_not_found" });
+    expect(requests()).toBe(before);
   });
 
   test("is refused if the header says neither yes nor no", async () => {

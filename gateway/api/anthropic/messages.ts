@@ -4,10 +4,9 @@ import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
-import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { validate } from "../openai/validate.ts";
 import { messagesFormat } from "./format.ts";
-import { readMessages, refuseMedia } from "./prompt.ts";
+import { readMessages, refuseMedia, refuseServerTools } from "./prompt.ts";
 import { countTokensRequest, messagesRequest } from "./schemas.ts";
 
 /** `POST /v1/messages` */
@@ -18,7 +17,7 @@ export async function messages(
   hasOthers: boolean,
 ): Promise<Response> {
   refuseMedia(raw);
-  refuseBuiltInTools(raw, ["custom"]);
+  refuseServerTools(raw);
   const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
   const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "chat");
@@ -48,7 +47,7 @@ export async function countTokens(
   raw: unknown,
 ): Promise<Response> {
   refuseMedia(raw);
-  refuseBuiltInTools(raw, ["custom"]);
+  refuseServerTools(raw);
   const body = validate(countTokensRequest, raw);
   const model = models.ofWorkers(body.model);
   requireApi(model, "chat");

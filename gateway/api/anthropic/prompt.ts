@@ -1,11 +1,11 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { ToolFunction } from "../../parsers/types.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";
-import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
+import { type AllowedCalls, chosenCalls, refuseBuiltInTools } from "../openai/tool-choice.ts";
+import { refuseUnsupported } from "../openai/validate.ts";
 import type { CountTokensRequest } from "./schemas.ts";
 
 /**
@@ -35,13 +35,20 @@ function thinkingArguments({ thinking }: CountTokensRequest): Record<string, unk
   return { enable_thinking: isOn, thinking: isOn };
 }
 
+/** Refuses tools that run elsewhere than at the client. @throws ApiError 400; an engine may have them */
+export function refuseServerTools(raw: unknown): void {
+  refuseBuiltInTools(raw, ["custom"]);
+  refuseUnsupported(raw, {
+    mcp_servers: "Connect to MCP servers in the client, and send their tools in 'tools'.",
+  });
+}
+
 function callsOf({ tools, tool_choice: choice }: CountTokensRequest): AllowedCalls {
-  const all = new Map(
-    (tools ?? []).map(({ name, input_schema, strict }): [string, ToolFunction] => [
-      name,
-      { name, parameters: input_schema, isStrict: strict === true },
-    ]),
-  );
+  const all = (tools ?? []).map(({ name, input_schema, strict }) => ({
+    name,
+    parameters: input_schema,
+    isStrict: strict === true,
+  }));
   const isParallel = !(choice && "disable_parallel_tool_use" in choice && choice.disable_parallel_tool_use);
   return chosenCalls(all, isParallel, choiceOf(choice), "tool_choice.name");
 }

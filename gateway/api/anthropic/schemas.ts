@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { cacheSalt } from "../openai/cache-salt-schema.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
+import { toolName } from "../openai/tool-name.ts";
 
 const cacheControl = z.unknown().optional();
 
@@ -45,7 +46,7 @@ const block = z.discriminatedUnion("type", [
 
 const tool = z.object({
   type: z.literal("custom").nullish(),
-  name: z.string().min(1).max(256),
+  name: toolName,
   description: z.string().nullish(),
   input_schema: z.record(z.string(), z.unknown()).describe("JSON Schema of the tool's input."),
   strict: z.boolean().nullish(),

@@ -2,17 +2,16 @@ import { randomId } from "#runtime";
 import { anthropicError } from "../../kernel/anthropic-error.ts";
 import { given } from "../../kernel/json.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
-import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { validate } from "../openai/validate.ts";
 import { streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
-import { choiceOf, structuredOf } from "./prompt.ts";
+import { choiceOf, refuseServerTools, structuredOf } from "./prompt.ts";
 import { messagesRequest } from "./schemas.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
 export const translateMessages: Translator = async (context, _dependencies, json) => {
-  refuseBuiltInTools(json, ["custom"]);
+  refuseServerTools(json);
   const body = validate(messagesRequest, json);
   const { requestId } = context.var;
   const { messages, tools } = messagesConversation(body, true)!;

@@ -41,7 +41,7 @@ export const retrieveConversation: ConversationRoute = async (context, { respons
 /** `POST /v1/conversations/{id}` */
 export const updateConversation: ConversationRoute = async (context, { responses, bodyLimit }, id) => {
   const { json } = await readJsonBody(context.req.raw, bodyLimit);
-  const { metadata } = validate(conversationUpdate, json);
+  const metadata = validate(conversationUpdate, json).metadata ?? {};
   const conversation = await findConversation(responses, ownerOf(context), id);
   await change(responses, id, { type: "described", metadata });
   return context.json(conversationObject(id, { ...conversation, metadata }));

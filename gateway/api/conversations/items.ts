@@ -1,9 +1,8 @@
 import type { Context } from "hono";
-import { z } from "zod";
 import { readJsonBody } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError } from "../../kernel/errors.ts";
-import { validateField } from "../openai/validate.ts";
+import { includedIn, LOGPROBS } from "../responses/include.ts";
 import { ownerOf } from "../responses/owner.ts";
 import { listOf, pageOf } from "../responses/page.ts";
 import type { KeptConversation, KeptItem } from "./changes.ts";
@@ -54,27 +53,9 @@ function itemOf(context: Context<GatewayEnv>, { items }: KeptConversation): Kept
   });
 }
 
-const LOGPROBS = "message.output_text.logprobs";
-
-/** What clients may include; the gateway's items have only log probabilities. */
-const include = z.array(
-  z.enum([
-    LOGPROBS,
-    "reasoning.encrypted_content",
-    "file_search_call.results",
-    "web_search_call.results",
-    "web_search_call.action.sources",
-    "message.input_image.image_url",
-    "computer_call_output.output.image_url",
-    "code_interpreter_call.outputs",
-  ]),
-);
-
 /** How the request's items are shown: with log probabilities only if it includes them. */
-function shownIn({ req }: Context<GatewayEnv>): (item: KeptItem) => KeptItem {
-  const named = [...(req.queries("include") ?? []), ...(req.queries("include[]") ?? [])];
-  return validateField(include, named, "include").includes(LOGPROBS) ? (item) => item : withoutLogprobs;
-}
+const shownIn = (context: Context<GatewayEnv>): ((item: KeptItem) => KeptItem) =>
+  includedIn(context).includes(LOGPROBS) ? (item) => item : withoutLogprobs;
 
 function withoutLogprobs(item: KeptItem): KeptItem {
   if (!("content" in item) || !Array.isArray(item.content)) return item;

@@ -9,7 +9,7 @@ export const conversationRequest = z.object({
   metadata: metadata.nullish(),
 });
 
-export const conversationUpdate = z.object({ metadata });
+export const conversationUpdate = z.object({ metadata: metadata.nullable() });
 
 export const itemsRequest = z.object({
   items: items.min(1).describe("At most 20 items, as in the input of `/v1/responses`."),

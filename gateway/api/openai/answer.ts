@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import type { Detached, EventStream } from "../../kernel/event-stream.ts";
+import { whenThere } from "../../kernel/eventually.ts";
 import type { Placement } from "../../requests/placement.ts";
 import type { TokenInfo, TokenJob, TokenResult, Usage } from "../../requests/tokens/job.ts";
 import { TokenTransfer } from "../../requests/tokens/token-transfer.ts";
@@ -229,13 +230,11 @@ class StreamedAnswer extends Answer {
 
   protected override onComplete(index: number, results: readonly TokenResult[], usage: Usage): void {
     const { format } = this.plan;
-    const last = format.last(index, results[index]!) + format.end(usage);
-    const write = () => {
-      this.#stream?.write(last);
+    const last = format.last(index, results[index]!);
+    whenThere(format.end(usage), (end) => {
+      this.#stream?.write(last + end);
       this.#stream?.end();
-    };
-    if (format.pending === undefined) write();
-    else void format.pending.then(write);
+    });
   }
 
   /** Before the first event, an error is a regular response; later, it is the stream's last event. */
@@ -297,10 +296,9 @@ class WholeAnswer extends Answer {
       const { finishReason, stopString } = results[choice.index]!;
       return { ...choice, finishReason, stopString };
     });
-    const { format } = this.plan;
-    const response = Response.json(format.whole(choices, usage), { headers: this.#headers });
-    if (format.pending === undefined) this.resolve(response);
-    else void format.pending.then(() => this.resolve(response));
+    whenThere(this.plan.format.whole(choices, usage), (body) =>
+      this.resolve(Response.json(body, { headers: this.#headers })),
+    );
   }
 
   protected override onFailure(error: Error): void {

@@ -52,9 +52,10 @@ export function chatGrammar(
     return { grammar: { gbnf, after: [...syntax.begins] }, toolFormat };
   }
   requireGrammars(model, calls.isRequired ? "tool_choice" : demand!.param.split(".")[0]!);
-  const answer = calls.isRequired || demand === undefined ? undefined : answerOf(demand);
-  const key = JSON.stringify(["calls", tools, parallel, answer]);
-  const gbnf = kept(key, () => callsGrammar(tools, { parallel, answer }));
+  const answer = demand === undefined ? undefined : answerOf(demand);
+  const options = { parallel, answer: calls.isRequired ? undefined : answer };
+  const key = JSON.stringify(["calls", tools, options]);
+  const gbnf = kept(key, () => callsGrammar(tools, options));
   return { grammar: withReasoning({ gbnf, after: [] }, before), toolFormat: json };
 }
 

@@ -40,7 +40,10 @@ function refuseMedia(raw: unknown): void {
   }
 }
 
-const typeOf = (part: unknown): string => String(Reflect.get(Object(part), "type"));
+function typeOf(part: unknown): string {
+  const type: unknown = Reflect.get(Object(part), "type");
+  return typeof type === "string" ? type.slice(0, 100) : "undefined";
+}
 
 function refuseTooManyMessages(raw: unknown): void {
   const messages: unknown = Reflect.get(Object(raw), "messages");

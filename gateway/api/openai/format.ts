@@ -1,4 +1,5 @@
 import type { ApiError } from "../../kernel/errors.ts";
+import type { Eventually } from "../../kernel/eventually.ts";
 import type { Vocabulary } from "../../prompts/tokenizers/vocabulary.ts";
 import type { AnswerEnd, TokenInfo, TokenResult, Usage } from "../../requests/tokens/job.ts";
 
@@ -49,14 +50,12 @@ export interface AnswerFormat {
   /** A piece of the last call's arguments. */
   arguments(index: number, json: string): string;
   last(index: number, result: TokenResult): string;
-  /** Ends the stream after the last choice. */
-  end(usage: Usage): string;
-  /** After `end` or `whole`: what must be done before the client gets to know of the end. Never rejects. */
-  readonly pending?: Promise<void> | undefined;
+  /** Ends the stream after the last choice. A promise never rejects. */
+  end(usage: Usage): Eventually<string>;
   /** Ends the stream with an error. */
   error(error: ApiError): string;
-  /** The body of a request that is not streamed. */
-  whole(choices: readonly Choice[], usage: Usage): object;
+  /** The body of a request that is not streamed. A promise never rejects. */
+  whole(choices: readonly Choice[], usage: Usage): Eventually<object>;
 }
 
 /** Frames JSON as one server-sent event. */

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { cacheSalt } from "./cache-salt-schema.ts";
 import { statorExtension } from "./stator-extension.ts";
 import { structuredOutput } from "./structured-schemas.ts";
+import { toolName } from "./tool-name.ts";
 
 /**
  * The request bodies of `/v1/chat/completions`, `/v1/completions` and `/v1/embeddings`. OpenAI's fields that do
@@ -117,7 +118,7 @@ const toolCall = z.object({
 const tool = z.object({
   type: z.literal("function"),
   function: z.object({
-    name: z.string().min(1).max(256),
+    name: toolName,
     description: z.string().nullish(),
     parameters: z.record(z.string(), z.unknown()).nullish().describe("JSON Schema of the arguments."),
     strict: z.boolean().nullish().describe("Whether the arguments must match the schema."),

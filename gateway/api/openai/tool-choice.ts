@@ -17,30 +17,41 @@ export function allowedCalls(
   body: Partial<Pick<ChatCompletionRequest, "tools" | "tool_choice" | "parallel_tool_calls">>,
 ): AllowedCalls {
   const { tools, tool_choice: choice, parallel_tool_calls: isParallel } = body;
-  const all = new Map(
-    (tools ?? []).map(({ function: { name, parameters, strict } }): [string, ToolFunction] => [
-      name,
-      { name, parameters: parameters ?? undefined, isStrict: strict === true },
-    ]),
-  );
+  const all = (tools ?? []).map(({ function: { name, parameters, strict } }) => ({
+    name,
+    parameters: parameters ?? undefined,
+    isStrict: strict === true,
+  }));
   return chosenCalls(all, isParallel !== false, choice, "tool_choice.function.name");
 }
 
 /**
- * @param all the functions of the request
+ * @param functions those of the request
  * @param nameParam the field that names a function, for errors
- * @throws ApiError 400 for a choice that names none of them
+ * @throws ApiError 400 for a choice that names none of them, and for functions of the same name
  */
 export function chosenCalls(
-  all: Tools,
+  functions: readonly ToolFunction[],
   isParallel: boolean,
   choice: ToolChoice | null | undefined,
   nameParam: string,
 ): AllowedCalls {
+  const all = byName(functions);
   if (all.size === 0 && choice && choice !== "none" && choice !== "auto")
     throw invalidRequest("'tool_choice' is only allowed together with 'tools'.", "tool_choice");
   const { names, isRequired, isSingle = !isParallel } = readChoice(choice ?? "auto", all, nameParam);
   return { tools: new Map([...all].filter(([name]) => names.has(name))), isRequired, isSingle };
+}
+
+function byName(functions: readonly ToolFunction[]): Tools {
+  const all = new Map<string, ToolFunction>();
+  for (const each of functions) {
+    const { name } = each;
+    if (all.has(name))
+      throw invalidRequest(`'tools' has two functions named '${name}'. Give each its own name.`, "tools");
+    all.set(name, each);
+  }
+  return all;
 }
 
 function readChoice(

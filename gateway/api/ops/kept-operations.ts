@@ -26,7 +26,7 @@ export const KEPT_OPERATIONS: readonly Operation[] = [
     description: "As it is, or its events if it was created in the background.",
     query: {
       stream: "`true` streams the events of a response in the background.",
-      starting_after: "The number of the event after which the stream begins.",
+      starting_after: "The number of the event after which the stream begins; only with `stream=true`.",
     },
     responses: { "200": "The response, or a stream of events.", ...GUARDED, ...KEPT },
   },

@@ -28,7 +28,7 @@ export function requireSaltable(model: EngineSide, own: OwnFields): void {
   const members = model.members();
   if (members.length === 0 || members.some(({ engine }) => isSaltable(engine, own))) return;
   throw invalidRequest(
-    `The model '${model.name}' is not available for ${own.path.slice(0, 200)}: this gateway keeps the caches of its keys apart (--isolate), which none of the model's engines can do there. Use another path or model.`,
+    `The model '${model.name}' is not available for ${own.path.slice(0, 200)}: this gateway keeps the caches of its keys apart (--isolate), which none of the model's engines can do there. See docs/security.md for the engines and paths that can.`,
     "model",
     "unsupported_model",
   );

@@ -53,17 +53,18 @@ export async function putUnlessDeleted(responses: ResponseStore, stored: StoredR
 /**
  * Streams the events of a response in the background. If its maker has died, they end with an error.
  * @param from how many are left out
+ * @param owner whose they must be; default: the client's key
  * @param api whose events they are
- * @param missing the error if it has none, or they belong to another key
+ * @param missing the error if it has none, or they belong to another owner
  */
 export async function followEvents(
   context: Context<GatewayEnv>,
   { responses, openEventStream }: GatewayDependencies,
   id: string,
-  { from, api, missing }: { from: number; api: EventApi | undefined; missing: ApiError },
+  { from, owner = ownerOf(context), api, missing }: Followed,
 ): Promise<Response> {
   const leaving = new AbortController();
-  const events = await responses.follow(id, ownerOf(context), from, leaving.signal);
+  const events = await responses.follow(id, owner, from, leaving.signal);
   if (events === undefined) throw missing;
   const stream = openEventStream(context, { "x-request-id": context.var.requestId });
   let onWritable: (() => void) | undefined;
@@ -88,6 +89,14 @@ export async function followEvents(
     stream.end();
   });
   return stream.response;
+}
+
+/** What is followed, and from where. */
+interface Followed {
+  readonly from: number;
+  readonly owner?: string;
+  readonly api: EventApi | undefined;
+  readonly missing: ApiError;
 }
 
 /** How the events of responses are followed. */

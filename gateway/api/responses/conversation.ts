@@ -1,8 +1,9 @@
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
-import { conversationAfter } from "../conversations/changes.ts";
+import { conversationAfter, type KeptItem } from "../conversations/changes.ts";
 import { findConversation } from "../conversations/find.ts";
 import { conversationIdOf } from "../conversations/id.ts";
 import { refuseItemIds, withoutKnownItems } from "../conversations/item-ids.ts";
+import { keptItem } from "../conversations/kept-item.ts";
 import { inputItemId, RESPONSE, responseIdOf } from "./items.ts";
 import type { InputItem, PlainItem, ResponsesRequest } from "./schemas.ts";
 import type { ResponseStore, StoredResponse } from "./store.ts";
@@ -62,7 +63,7 @@ async function historyOf(
 
 /**
  * The conversation up to a response, with its output, from the oldest item.
- * @throws ApiError 404 if a part of it is not stored
+ * @throws ApiError 404 if a part of it is not stored, 400 if it is still being made
  */
 async function itemsUpTo(
   store: ResponseStore,
@@ -73,12 +74,20 @@ async function itemsUpTo(
   for (let id = responseId; id; ) {
     const stored = await findResponse(store, owner, id, "previous_response_id");
     const { input, response } = stored;
+    if (response.status === "in_progress") throw stillMade(id);
     const before = response.conversation ? await itemsBefore(store, stored) : [];
     parts.push([...before, ...input, ...(response.output as InputItem[])]);
     id = response.previous_response_id;
   }
   return parts.toReversed().flat();
 }
+
+const stillMade = (id: string) =>
+  invalidRequest(
+    `The response '${id}' is still being made. Continue it once it has ended; GET /v1/responses/${id}?stream=true tells when.`,
+    "previous_response_id",
+    "response_in_progress",
+  );
 
 /** What came in a conversation before a response's input; nothing if the conversation was deleted. */
 async function itemsBefore(
@@ -123,7 +132,7 @@ async function itemById(store: ResponseStore, owner: string, id: string, param: 
   const responseId = responseIdOf(id);
   if (responseId !== undefined) {
     const { input, response } = await findResponse(store, owner, responseId, param);
-    const all = [...withIds(input, responseId), ...(response.output as PlainItem[])];
+    const all = [...listedInput(input, responseId), ...(response.output as PlainItem[])];
     const found = all.find((item) => item.id === id);
     if (found !== undefined) return found;
   }
@@ -133,9 +142,16 @@ async function itemById(store: ResponseStore, owner: string, id: string, param: 
   });
 }
 
-/** A request's items, as they are listed. */
-export const withIds = (input: readonly PlainItem[], responseId: string): PlainItem[] =>
-  input.map((item, index) => ({ ...item, id: item.id ?? inputItemId(responseId, index) }));
+/** A request's items, as they are listed. Of items with the same id, the first keeps it: clients page by ids. */
+export function listedInput(input: readonly PlainItem[], responseId: string): KeptItem[] {
+  const ids = new Set<string>();
+  return input.map((item, index) => {
+    const isFree = typeof item.id === "string" && item.id !== "" && !ids.has(item.id);
+    const id = isFree ? item.id! : inputItemId(responseId, index);
+    ids.add(id);
+    return keptItem({ ...item, id });
+  });
+}
 
 /** A request's input as items. */
 const itemsOf = (input: string | readonly InputItem[]): readonly InputItem[] =>

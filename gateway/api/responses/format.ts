@@ -1,4 +1,5 @@
 import type { ApiError } from "../../kernel/errors.ts";
+import { type Eventually, mapped } from "../../kernel/eventually.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { TokenInfo } from "../../requests/tokens/job.ts";
 import { chatLogprobs } from "../openai/chat-format.ts";
@@ -21,13 +22,13 @@ import type { FunctionName } from "./tools.ts";
  * Answers of `/v1/responses`: https://platform.openai.com/docs/api-reference/responses-streaming
  * @param response as it begins
  * @param names of functions for the client, where they differ from the model's
- * @param onEnd gets the response at its end; resolves once it is stored
+ * @param onEnd gets the response at its end, and returns it as the client gets it: once it is stored, if it is
  */
 export function responsesFormat(
   head: AnswerHead,
   response: ResponseObject,
   names: ReadonlyMap<string, FunctionName>,
-  onEnd: (response: ResponseObject) => Promise<void> | undefined,
+  onEnd: (response: ResponseObject) => Eventually<ResponseObject>,
 ): AnswerFormat {
   const writer = new EventWriter();
   const reasoningKind = isRecord(response.reasoning) && response.reasoning.summary ? SUMMARY : RAW;
@@ -35,11 +36,7 @@ export function responsesFormat(
   const logprobsOf = (tokens: readonly TokenInfo[] | undefined) =>
     tokens === undefined || !head.hasLogprobs ? [] : chatLogprobs(head.vocabulary, tokens).content;
   let finishReason: Choice["finishReason"] = "stop";
-  let pending: Promise<void> | undefined;
   return {
-    get pending() {
-      return pending;
-    },
     first: () =>
       writer.event("response.created", { response }) + writer.event("response.in_progress", { response }),
     text: (_, text, tokens) =>
@@ -54,20 +51,18 @@ export function responsesFormat(
     },
     end(usage) {
       const ended = endedResponse(response, items.done, finishReason, usage);
-      pending = onEnd(ended);
-      return writer.event(`response.${ended.status}`, { response: ended });
+      return mapped(onEnd(ended), (response) => writer.event(`response.${ended.status}`, { response }));
     },
     error(error: ApiError) {
       const failed = failedResponse(response, items.done, error);
-      pending = onEnd(failed);
+      void onEnd(failed);
       return writer.event("response.failed", { response: failed });
     },
     whole([answer], usage) {
       const calls = answer!.calls.map((call) => ({ ...call, ...names.get(call.name) }));
       const output = itemsOf(response.id, { ...answer!, calls }, logprobsOf(answer!.tokens), reasoningKind);
       const ended = endedResponse(response, output, answer!.finishReason, usage);
-      pending = onEnd(ended);
-      return ended;
+      return onEnd(ended);
     },
   };
 }

@@ -1,7 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { ToolFunction } from "../../parsers/types.ts";
 import type { Conversation } from "../../prompts/conversation.ts";
 import { responsesConversation } from "../../prompts/responses-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
@@ -82,12 +81,11 @@ function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
 
 function callsOf(body: InputTokensRequest): AllowedCalls {
   const { tool_choice: choice, parallel_tool_calls } = body;
-  const all = new Map(
-    functionsOf(body).map(({ name, parameters, strict }): [string, ToolFunction] => [
-      name,
-      { name, parameters: parameters ?? undefined, isStrict: strict === true },
-    ]),
-  );
+  const all = functionsOf(body).map(({ name, parameters, strict }) => ({
+    name,
+    parameters: parameters ?? undefined,
+    isStrict: strict === true,
+  }));
   return chosenCalls(all, parallel_tool_calls !== false, choiceOf(choice), "tool_choice.name");
 }
 

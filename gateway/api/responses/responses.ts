@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
+import type { Eventually } from "../../kernel/eventually.ts";
 import { conversationIdOf } from "../conversations/id.ts";
 import { keptItem } from "../conversations/kept-item.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -13,6 +14,7 @@ import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { inBackground, putUnlessDeleted } from "./background.ts";
 import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
+import { LOGPROBS } from "./include.ts";
 import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
 import { readResponse, refuseUnsupportedItems } from "./prompt.ts";
@@ -48,7 +50,7 @@ export async function responses(
     all,
     body.max_output_tokens,
   );
-  const hasLogprobs = body.include?.includes("message.output_text.logprobs") || body.top_logprobs;
+  const hasLogprobs = body.include?.includes(LOGPROBS) || body.top_logprobs;
   const id = `${RESPONSE}${randomId()}`;
   const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user } = body;
   const { prompt_cache_key, cache_salt } = body;
@@ -87,30 +89,45 @@ export function readCreation(raw: unknown): ResponsesRequest {
   return body;
 }
 
-/** At a response's end, stores it if it is to be stored, and adds it to its conversation. */
-export const saver =
-  (
-    { responses, log }: GatewayDependencies,
-    { store, background, conversation }: ResponsesRequest,
-    owner: string,
-    input: readonly PlainItem[],
-  ) =>
-  (response: ResponseObject): Promise<void> | undefined => {
-    const conversationId = conversationIdOf(conversation);
-    const saving: Promise<unknown>[] = [];
-    if (background) saving.push(putUnlessDeleted(responses, { owner, response, input }));
-    else if (store !== false) saving.push(responses.put({ owner, response, input }));
-    if (conversationId !== undefined) {
-      const items = [...input, ...(response.output as PlainItem[])].map(keptItem);
-      saving.push(responses.change(conversationId, { type: "added", items }));
-    }
-    if (saving.length === 0) return undefined;
-    return Promise.all(saving).then(
-      () => {},
-      (error: unknown) =>
-        log.error("cannot store a response", { response: response.id, reason: String(error) }),
-    );
+/**
+ * At a response's end, stores it if it is to be stored, and adds it to its conversation.
+ * @returns the response for the client, which says so if that has failed
+ */
+export function saver(
+  { responses, log }: GatewayDependencies,
+  { store, background, conversation }: ResponsesRequest,
+  owner: string,
+  input: readonly PlainItem[],
+): (response: ResponseObject) => Eventually<ResponseObject> {
+  const conversationId = conversationIdOf(conversation);
+  const put = (response: ResponseObject) =>
+    background
+      ? putUnlessDeleted(responses, { owner, response, input })
+      : responses.put({ owner, response, input });
+  const add = (id: string, { output }: ResponseObject) =>
+    responses.change(id, { type: "added", items: [...input, ...(output as PlainItem[])].map(keptItem) });
+
+  return (response) => {
+    /** @param otherwise what the client gets if this fails */
+    const attempt = async (what: string, saving: Promise<unknown>, otherwise: Partial<ResponseObject>) => {
+      try {
+        await saving;
+        return {};
+      } catch (error) {
+        log.error(`cannot ${what}`, { response: response.id, reason: String(error) });
+        return otherwise;
+      }
+    };
+    const saving: Promise<Partial<ResponseObject>>[] = [];
+    if (store !== false) saving.push(attempt("store a response", put(response), { store: false }));
+    if (conversationId !== undefined)
+      saving.push(
+        attempt("add a response to its conversation", add(conversationId, response), { conversation: null }),
+      );
+    if (saving.length === 0) return response;
+    return Promise.all(saving).then((changes) => Object.assign({}, response, ...changes));
   };
+}
 
 /** `POST /v1/responses/input_tokens` */
 export async function inputTokens(

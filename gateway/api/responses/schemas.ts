@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { cacheSalt } from "../openai/cache-salt-schema.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
+import { toolName } from "../openai/tool-name.ts";
+import { include } from "./include.ts";
 
 const textPart = z.object({
   type: z.enum(["input_text", "output_text", "text", "reasoning_text", "summary_text"]),
@@ -52,7 +54,7 @@ export const item = z.union([message, functionCall, functionCallOutput, reasonin
 
 const functionTool = z.object({
   type: z.literal("function"),
-  name: z.string().min(1).max(256),
+  name: toolName,
   description: z.string().nullish(),
   parameters: z.record(z.string(), z.unknown()).nullish().describe("JSON Schema of the arguments."),
   strict: z.boolean().nullish(),
@@ -61,7 +63,7 @@ const tool = z.discriminatedUnion("type", [
   functionTool,
   z.object({
     type: z.literal("namespace"),
-    name: z.string().min(1).max(256),
+    name: toolName,
     description: z.string().nullish(),
     tools: z.array(functionTool).max(1024),
   }),
@@ -90,7 +92,7 @@ const textFormat = z.discriminatedUnion("type", [
 ]);
 
 export const metadata = z
-  .record(z.string().max(64), z.string().max(512))
+  .record(z.string().max(64, "a name has at most 64 characters."), z.string().max(512))
   .refine((pairs) => Object.keys(pairs).length <= 16, "it may have at most 16 pairs.")
   .describe("At most 16 pairs of a name, of up to 64 characters, and a text of up to 512.");
 
@@ -143,8 +145,7 @@ export const responsesRequest = z.object({
     .describe("Makes the response whether or not the client stays; it is then retrieved, or streamed again."),
   store: z.boolean().nullish().describe("Whether the response can be retrieved and continued; default true."),
   metadata: metadata.nullish(),
-  include: z
-    .array(z.string())
+  include: include
     .nullish()
     .describe("`message.output_text.logprobs` adds log probabilities; other values have no effect."),
   top_logprobs: z.number().int().min(0).max(20).nullish(),

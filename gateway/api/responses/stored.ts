@@ -5,7 +5,8 @@ import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
 import { BACKGROUND, followEvents } from "./background.ts";
-import { findResponse, withIds } from "./conversation.ts";
+import { findResponse, listedInput } from "./conversation.ts";
+import { includedIn } from "./include.ts";
 import { ownerOf } from "./owner.ts";
 import { pageOf } from "./page.ts";
 
@@ -20,7 +21,11 @@ export const retrieveResponse: StoredRoute = async (context, dependencies, id) =
   const { responses } = dependencies;
   const { response } = await findResponse(responses, ownerOf(context), id);
   const query = (name: string) => context.req.query(name);
-  if (!validateField(flag, query("stream"), "stream")) return context.json(response);
+  includedIn(context);
+  if (!validateField(flag, query("stream"), "stream")) {
+    if (query("starting_after") === undefined) return context.json(response);
+    throw invalidRequest("'starting_after' is only allowed together with 'stream=true'.", "starting_after");
+  }
   const after = validateField(sequenceNumber, query("starting_after"), "starting_after");
   return followEvents(context, dependencies, id, { from: after + 1, ...BACKGROUND });
 };
@@ -53,8 +58,9 @@ export const cancelResponse: StoredRoute = async (context, { responses }, id) =>
 
 /** `GET /v1/responses/{id}/input_items` */
 export const listInputItems: StoredRoute = async (context, { responses }, id) => {
+  includedIn(context);
   const { input } = await findResponse(responses, ownerOf(context), id);
-  return context.json(pageOf(context, withIds(input, id)));
+  return context.json(pageOf(context, listedInput(input, id)));
 };
 
 /** The routes of a response that the gateway keeps. */

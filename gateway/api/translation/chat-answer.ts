@@ -1,3 +1,4 @@
+import { type Eventually, mapped } from "../../kernel/eventually.ts";
 import { isRecord, jsonOf } from "../../kernel/json.ts";
 import type { AnswerEnd, Usage } from "../../requests/tokens/job.ts";
 import type { AnswerFormat, Call, Choice } from "../openai/format.ts";
@@ -41,10 +42,11 @@ export class ChatEvents {
   }
 
   /** The events that end the answer. */
-  end(): string {
+  end(): Eventually<string> {
     const { usage } = this.#end;
     if (!this.#hasUsage) usage.completionTokens = this.#pieces;
-    return this.#begin() + this.#format.last(0, this.#end) + this.#format.end(usage);
+    const before = this.#begin() + this.#format.last(0, this.#end);
+    return mapped(this.#format.end(usage), (end) => before + end);
   }
 
   #begin(): string {

@@ -1,4 +1,5 @@
 import { ApiError } from "../../kernel/errors.ts";
+import { type Eventually, whenThere } from "../../kernel/eventually.ts";
 import { jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
 import { isDone, readEvents } from "../../requests/wire/event-text.ts";
@@ -48,13 +49,10 @@ class TranslatedStream extends RewrittenReply {
   }
 
   override end(): void {
-    const last = this.#hasFailed ? "" : this.#events.end();
-    const end = () => {
+    whenThere(this.#hasFailed ? "" : this.#events.end(), (last) => {
       if (last !== "") this.reply.writeText(last);
       this.reply.end();
-    };
-    if (this.#format.pending === undefined) end();
-    else void this.#format.pending.then(end);
+    });
   }
 
   /** Every piece but the last consists of whole events. */
@@ -86,14 +84,10 @@ class TranslatedBody extends RewrittenReply {
   }
 
   override end(): void {
-    const text = JSON.stringify(this.#translated());
-    const end = () => {
-      this.reply.writeText(text);
+    whenThere(this.#translated(), (body) => {
+      this.reply.writeText(JSON.stringify(body));
       this.reply.end();
-    };
-    const { pending } = this.#translation.format;
-    if (pending === undefined) end();
-    else void pending.then(end);
+    });
   }
 
   protected override take(bytes: Uint8Array): boolean {
@@ -101,7 +95,7 @@ class TranslatedBody extends RewrittenReply {
     return true;
   }
 
-  #translated(): object {
+  #translated(): Eventually<object> {
     const { format, promptTokens, errorBody } = this.#translation;
     const body = jsonOf(this.#text);
     const answer = this.#status < 300 ? chatAnswerOf(body, promptTokens) : undefined;

@@ -1,6 +1,7 @@
 import { isRecord } from "../../kernel/json.ts";
 import { refuseUnsupported, schemasOf, textOf } from "./keywords.ts";
 import { type Conjunction, invalid, type Located, locate, pathTo, type SchemaObject } from "./located.ts";
+import { refuseMisspelt } from "./misspelt.ts";
 
 /** Schemas of which one must hold. */
 export interface Union {
@@ -35,6 +36,7 @@ export function factsOf(conjunction: Conjunction, root: Located): Facts {
     seen.add(schema);
     const fact = { ...located, schema };
     refuseUnsupported(fact);
+    refuseMisspelt(fact);
     schemas.push(fact);
     const reference = textOf(fact, "$ref");
     if (reference !== undefined) open.push(follow(reference, fact, root));

@@ -1,6 +1,10 @@
 import { z } from "zod";
 
-const name = z.string().min(1).max(256);
+const name = z
+  .string()
+  .min(1)
+  .max(256)
+  .regex(/^\P{Cc}*$/u, "a name has no control characters.");
 
 const common = {
   lora_name: name.describe("The adapter's name, by which requests ask for it."),
