@@ -85,6 +85,17 @@ describe.each([
     await expect.poll(async () => (await openai.responses.retrieve(held.id)).status).toBe("cancelled");
   });
 
+  test("a response that is cancelled at once leaves nothing running", async () => {
+    engine.gate = { at: 2, open: new Promise(() => {}) };
+    const cuts = engine.cut;
+    for (let index = 0; index < 20; index++) {
+      const { id } = await openai.responses.create({ ...ask, background: true });
+      await openai.responses.cancel(id);
+      await expect.poll(async () => (await openai.responses.retrieve(id)).status).toBe("cancelled");
+    }
+    await expect.poll(() => engine.cut - cuts).toBe(engine.prompts.length);
+  });
+
   test("a conversation is continued by responses", async () => {
     const { id } = await openai.conversations.create({ metadata: { topic: "cities" } });
     await openai.responses.create({ ...ask, conversation: id });

@@ -48,7 +48,7 @@ export function send(
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
         const open = (head: HttpHead) =>
           detached !== undefined
-            ? new DetachedReply(detached.openStream(), head.status, reject)
+            ? new DetachedReply(detached, head.status, reject)
             : transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
         const translated = (head: HttpHead) =>
           translation === undefined ? open(head) : translatedReply(head, translation, open);

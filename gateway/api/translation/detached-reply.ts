@@ -1,24 +1,28 @@
 import { ApiError } from "../../kernel/errors.ts";
-import type { EventStream } from "../../kernel/event-stream.ts";
+import type { Detached, EventStream } from "../../kernel/event-stream.ts";
 import { jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf } from "../../requests/wire/engine-error.ts";
 import type { WireReply } from "../../wire/types.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
 
-/** Writes a translated answer into a log, whether or not its client stays. */
+/** Writes a translated answer into a log, whether or not its client stays, until it is not wanted any more. */
 export class DetachedReply extends RewrittenReply {
   readonly #stream: EventStream;
   readonly #status: number;
   readonly #onRefused: (error: ApiError) => void;
   readonly #decoder = new TextDecoder();
+  readonly #leave: () => void;
   #refusal = "";
 
   /** @param onRefused gets the engine's error, if it does not answer */
-  constructor(stream: EventStream, status: number, onRefused: (error: ApiError) => void) {
+  constructor({ signal, openStream }: Detached, status: number, onRefused: (error: ApiError) => void) {
     super(noReply());
-    this.#stream = stream;
+    this.#stream = openStream();
     this.#status = status;
     this.#onRefused = onRefused;
+    const abort = () => this.onAbort?.();
+    this.#leave = () => signal.removeEventListener("abort", abort);
+    signal.addEventListener("abort", abort, { once: true });
   }
 
   override get response(): Response {
@@ -26,6 +30,7 @@ export class DetachedReply extends RewrittenReply {
   }
 
   override end(): void {
+    this.#leave();
     if (this.#status < 300) this.#stream.end();
     else {
       const message = errorMessageOf(jsonOf(this.#refusal)) ?? "The engine refused the request.";
@@ -35,6 +40,7 @@ export class DetachedReply extends RewrittenReply {
   }
 
   override destroy(): void {
+    this.#leave();
     this.#stream.end();
   }
 
