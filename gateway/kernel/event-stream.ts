@@ -24,6 +24,8 @@ export interface Detached {
   /** Aborts when the answer is not wanted any more. */
   readonly signal: AbortSignal;
   openStream(): EventStream;
+  /** Called once the request is not refused any more because of what it says, or whose it is. */
+  onAccepted?(): void;
 }
 
 export const EVENT_STREAM_HEADERS = {

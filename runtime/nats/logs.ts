@@ -11,6 +11,7 @@ import { type SharedNats, shareNats } from "./shared.ts";
 /** Timeout of a call, in milliseconds. */
 const CALL_MS = 5_000;
 const STREAM_NOT_FOUND = 10_059;
+const WRONG_LAST_SEQUENCE = 10_071;
 /** For how long the server knows messages that were published again, in nanoseconds; it must not exceed their age. */
 const DUPLICATES_NS = 120e9;
 
@@ -96,16 +97,44 @@ export class NatsLogs {
    * @returns the sequence number of its first message
    */
   async append(log: string, text: string, id: string = randomId()): Promise<number> {
+    const [first] = await this.#publish(log, text, id);
+    return first!;
+  }
+
+  /**
+   * The same, if nothing has been appended or removed since.
+   * @param last the sequence number of the log's last text
+   * @returns undefined if something has
+   */
+  async appendAfter(log: string, text: string, last: number): Promise<number | undefined> {
+    try {
+      const [first] = await this.#publish(log, text, randomId(), last);
+      return first;
+    } catch (error) {
+      if (Reflect.get(Object(error), "code") === WRONG_LAST_SEQUENCE) return undefined;
+      throw error;
+    }
+  }
+
+  /** @param after the sequence number of the log's last message, if it matters */
+  async #publish(log: string, text: string, id: string, after?: number): Promise<number[]> {
     const parts = partsOf(new TextEncoder().encode(text), this.connection.info?.max_payload);
     const { headers } = await import("@nats-io/transport-node");
     const sequences: number[] = [];
     for (const [index, part] of parts.entries()) {
       const marked = headers();
       marked.set(PART, `${id}/${index}/${parts.length}`);
-      const options = { msgID: `${id}/${index}`, timeout: CALL_MS, headers: marked };
+      const last = sequences.at(-1) ?? after;
+      const expect = after === undefined ? undefined : { lastSubjectSequence: last! };
+      const options = {
+        msgID: `${id}/${index}`,
+        timeout: CALL_MS,
+        headers: marked,
+        ...(expect && { expect }),
+      };
       sequences.push((await this.#jetstream.publish(this.#subject(log), part, options)).seq);
     }
-    return sequences[0]!;
+    return sequences;
   }
 
   /** Reads a log from its oldest text on. */

@@ -112,9 +112,11 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     await eventsUntil(await get(`${id}?stream=true`), 3);
     expect(await clients[1]!.responses.cancel(id)).toMatchObject({ id, status: "cancelled" });
     await expect.poll(() => engine.cut).toBe(before + 1);
-    await expect.poll(async () => (await clients[1]!.responses.retrieve(id)).status).toBe("cancelled");
+    expect(await clients[0]!.responses.retrieve(id)).toMatchObject({ status: "cancelled" });
     const events = await eventsUntil(await get(`${id}?stream=true`), Number.POSITIVE_INFINITY);
-    expect(events.length).toBeGreaterThan(2);
+    const data = events.map((event) => JSON.parse(event.split("data: ")[1]!));
+    expect(data.at(-1)).toMatchObject({ type: "response.cancelled", response: { id, status: "cancelled" } });
+    expect(data.map(({ sequence_number }) => sequence_number)).toEqual(data.map((_, index) => index));
     expect(await clients[1]!.responses.cancel(id)).toMatchObject({ status: "cancelled" });
   });
 
@@ -124,8 +126,10 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     const { id } = await clients[0]!.responses.create(asked);
     const before = engine.cut;
     await eventsUntil(await get(`${id}?stream=true`), 3);
+    const following = eventsUntil(await get(`${id}?stream=true`), Number.POSITIVE_INFINITY);
     await clients[1]!.responses.delete(id);
     await expect.poll(() => engine.cut).toBe(before + 1);
+    expect((await following).at(-1)).toMatch(/response\.cancelled|was deleted while it was being made/);
     // Whatever the maker stores about its end, it stores before it can make another one.
     engine.gate = undefined;
     const { id: next } = await clients[0]!.responses.create(asked);
@@ -133,6 +137,23 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
     for (const client of clients) {
       await expect(client.responses.retrieve(id)).rejects.toMatchObject({ status: 404 });
       await expect(client.responses.inputItems.list(id)).rejects.toMatchObject({ status: 404 });
+    }
+  });
+
+  test("are as they were cancelled or deleted, however near their end", async () => {
+    engine.script = ["Yes."];
+    for (let index = 0; index < 30; index++) {
+      const { id } = await clients[0]!.responses.create(asked);
+      const client = clients[index % 2]!;
+      while (engine.recited < index % 5) await new Promise((resolve) => setImmediate(resolve));
+      if (index % 3 === 0) {
+        const { status } = await client.responses.cancel(id);
+        for (const each of clients) expect(await each.responses.retrieve(id)).toMatchObject({ status });
+      } else {
+        await client.responses.delete(id);
+        for (const each of clients)
+          await expect(each.responses.retrieve(id)).rejects.toMatchObject({ status: 404 });
+      }
     }
   });
 
@@ -172,6 +193,17 @@ async function failing() {
   const client = new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 });
   return { url, client, [Symbol.asyncDispose]: async () => {} };
 }
+
+test("a request in the background is refused at once if it must be", async () => {
+  const engine = new Reciter("plain");
+  const access = await accessWith([KEYS[0]!], { tokens_per_minute: 100 });
+  const { url } = await startOwnGateway({ engine }, { access });
+  const openai = new OpenAI({ apiKey: KEYS[0]!, baseURL: `${url}/v1`, maxRetries: 0 });
+  const ask = { model: "plain", input: "Hi", background: true, max_output_tokens: 500 };
+  await openai.responses.create(ask);
+  for (const stream of [false, true])
+    await expect(openai.responses.create({ ...ask, stream })).rejects.toMatchObject({ status: 429 });
+});
 
 test("Responses belong to the key that made them", async () => {
   const engine = new Reciter("plain");

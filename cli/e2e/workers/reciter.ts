@@ -30,22 +30,26 @@ export class Reciter implements Engine {
     const text = this.script.length > 1 ? this.script.shift()! : (this.script[0] ?? "");
     const bytes = new TextEncoder().encode(text);
     this.recited = 0;
-    yield { tokenIds: [], cachedTokens: 0 };
-    for (const [index, byte] of bytes.entries()) {
-      if (index === maxTokens) {
-        yield { tokenIds: [], finish: "length" };
-        return;
+    let isWhole = false;
+    try {
+      yield { tokenIds: [], cachedTokens: 0 };
+      for (const [index, byte] of bytes.entries()) {
+        if (index === maxTokens) {
+          isWhole = true;
+          yield { tokenIds: [], finish: "length" };
+          return;
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+        if (index === this.gate?.at) await Promise.race([this.gate.open, aborted(signal)]);
+        if (signal.aborted) return;
+        this.recited++;
+        yield { tokenIds: [byte], logprobs: [{ logprob: -0.5, top: [] }] };
       }
-      await new Promise((resolve) => setImmediate(resolve));
-      if (index === this.gate?.at) await Promise.race([this.gate.open, aborted(signal)]);
-      if (signal.aborted) {
-        this.cut++;
-        return;
-      }
-      this.recited++;
-      yield { tokenIds: [byte], logprobs: [{ logprob: -0.5, top: [] }] };
+      isWhole = true;
+      yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
+    } finally {
+      if (!isWhole) this.cut++;
     }
-    yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
   }
 }
 

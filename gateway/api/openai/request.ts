@@ -69,6 +69,7 @@ export function beginRequest(
     metrics.duration.observe(labels, (performance.now() - arrivedAt) / 1000);
   };
   context.set("settle", onSettled);
+  context.get("detached")?.onAccepted?.();
   return {
     requestId,
     preferences,

@@ -7,13 +7,14 @@ import { eventsIn } from "../../requests/wire/event-text.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { ownerOf } from "./owner.ts";
 import { failedResponse, type ResponseObject } from "./response.ts";
-import type { ResponseLog, ResponseStore, StoredResponse } from "./store.ts";
+import type { ResponseLog, StoredResponse } from "./store.ts";
 
 /**
  * Makes a response in the background.
  * @param stored the response as it begins
  * @param make writes its events
  * @returns the response, or its events if the client wants a stream
+ * @throws ApiError if the request is refused
  */
 export async function inBackground(
   context: Context<GatewayEnv>,
@@ -24,30 +25,41 @@ export async function inBackground(
 ): Promise<Response> {
   const { responses, log } = dependencies;
   const { response } = stored;
+  const { id } = response;
+  const events = await responses.openLog(id, stored.owner);
   await responses.put(stored);
-  const events = await responses.openLog(response.id, stored.owner);
+  const stream = new LoggedStream(events);
   // Whoever sees that the events have ended also sees how.
   const end = (ended: ResponseObject) =>
-    putUnlessDeleted(responses, { ...stored, response: ended })
-      .finally(() => events.end())
+    responses
+      .settle({ ...stored, response: ended })
       .catch((error: unknown) =>
-        log.error("cannot store a response", { response: response.id, reason: String(error) }),
-      );
+        log.error("cannot store a response", { response: id, reason: String(error) }),
+      )
+      .then(() => stream.endWith(`response.${ended.status}`, ended));
   events.cancelled.addEventListener("abort", () => void end({ ...response, status: "cancelled" }));
-  context.set("detached", { signal: events.cancelled, openStream: () => new LoggedStream(events) });
-  make().catch((error: unknown) => {
-    const failed = failedResponse(response, [], toApiError(error));
-    const data = { type: "response.failed", sequence_number: 0, response: failed };
-    events.append(`event: response.failed\ndata: ${JSON.stringify(data)}\n\n`);
-    return end(failed);
+  const accepted = Promise.withResolvers<true>();
+  context.set("detached", {
+    signal: events.cancelled,
+    openStream: () => stream,
+    onAccepted: () => accepted.resolve(true),
   });
-  if (isStreamed) return followEvents(context, dependencies, response.id, { from: 0, ...BACKGROUND });
+  const made = make().then(
+    () => accepted.resolve(true),
+    (error: unknown) => {
+      accepted.reject(error);
+      return end(failedResponse(response, [], toApiError(error)));
+    },
+  );
+  try {
+    await accepted.promise;
+  } catch (error) {
+    await made;
+    await responses.delete(id);
+    throw error;
+  }
+  if (isStreamed) return followEvents(context, dependencies, id, { from: 0, ...BACKGROUND });
   return Response.json(response, { headers: { "x-request-id": context.var.requestId } });
-}
-
-/** Stores how a response in the background is now, unless the client has deleted it meanwhile. */
-export async function putUnlessDeleted(responses: ResponseStore, stored: StoredResponse): Promise<void> {
-  if ((await responses.get(stored.response.id)) !== undefined) await responses.put(stored);
 }
 
 /**
@@ -118,6 +130,7 @@ export class LoggedStream implements EventStream {
   readonly #log: ResponseLog;
   readonly #options: LoggedStreamOptions;
   #count = 0;
+  #isOver = false;
   onWritable: (() => void) | undefined;
   onAbort: (() => void) | undefined;
 
@@ -128,16 +141,27 @@ export class LoggedStream implements EventStream {
 
   /** @param text whole events */
   write(text: string): boolean {
+    if (this.#isOver) return true;
     for (const event of eventsIn(text)) {
-      const id = this.#options.idOf?.(this.#count++);
+      const id = this.#options.idOf?.(this.#count);
+      this.#count++;
       this.#log.append(id === undefined ? event : `id: ${id}\n${event.replaceAll(OTHER_IDS, "")}`);
     }
     return true;
   }
 
   end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     void this.#log.end();
     this.#options.onEnd?.();
+  }
+
+  /** Ends a response that does not say itself how it ends. */
+  endWith(type: string, response: ResponseObject): void {
+    const data = { type, sequence_number: this.#count, response };
+    this.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
+    this.end();
   }
 }
 

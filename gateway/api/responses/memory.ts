@@ -34,9 +34,17 @@ export class MemoryResponses implements ResponseStore {
     this.#keep(stored.response.id, [JSON.stringify(stored)]);
   }
 
+  async settle(stored: StoredResponse): Promise<boolean> {
+    const { id } = stored.response;
+    // Nothing comes between.
+    const before = this.#responseOf(id);
+    if (before?.response.status !== "in_progress") return false;
+    this.#keep(id, [JSON.stringify(stored)]);
+    return true;
+  }
+
   async get(id: string): Promise<StoredResponse | undefined> {
-    const [text] = this.#textsOf(id) ?? [];
-    return text === undefined ? undefined : JSON.parse(text);
+    return this.#responseOf(id);
   }
 
   async begin(id: string, created: Change): Promise<void> {
@@ -81,6 +89,11 @@ export class MemoryResponses implements ResponseStore {
   }
 
   close(): void {}
+
+  #responseOf(id: string): StoredResponse | undefined {
+    const [text] = this.#textsOf(id) ?? [];
+    return text === undefined ? undefined : JSON.parse(text);
+  }
 
   #textsOf(id: string): readonly string[] | undefined {
     const kept = this.#kept.get(id);

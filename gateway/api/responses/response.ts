@@ -104,6 +104,12 @@ export const failedResponse = (
 export const unfinished = (response: ResponseObject): ResponseObject =>
   failedResponse(response, response.output, makerEnded());
 
+/** Ends the events of a response that is deleted while they are followed. */
+export const deletedMeanwhile = (id: string) =>
+  new ApiError(404, "invalid_request_error", `The response '${id}' was deleted while it was being made.`, {
+    code: "response_not_found",
+  });
+
 /** Ends the events of an answer whose maker has ended. */
 export const makerEnded = () =>
   new ApiError(

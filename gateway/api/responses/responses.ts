@@ -11,7 +11,7 @@ import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
-import { inBackground, putUnlessDeleted } from "./background.ts";
+import { inBackground } from "./background.ts";
 import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { LOGPROBS } from "./include.ts";
@@ -100,30 +100,29 @@ export function saver(
   input: readonly PlainItem[],
 ): (response: ResponseObject) => Eventually<ResponseObject> {
   const conversationId = conversationIdOf(conversation);
-  const put = (response: ResponseObject) =>
-    background
-      ? putUnlessDeleted(responses, { owner, response, input })
-      : responses.put({ owner, response, input });
-  const add = (id: string, { output }: ResponseObject) =>
-    responses.change(id, { type: "added", items: [...input, ...(output as PlainItem[])].map(keptItem) });
-
+  /** @param settled whether a response in the background counts: not if it was cancelled or deleted before its end */
+  const add = async (id: string, { output }: ResponseObject, settled: Promise<boolean> | undefined) => {
+    if ((await settled) === false) return;
+    const items = [...input, ...(output as PlainItem[])].map(keptItem);
+    await responses.change(id, { type: "added", items });
+  };
   return (response) => {
-    /** @param otherwise what the client gets if this fails */
-    const attempt = async (what: string, saving: Promise<unknown>, otherwise: Partial<ResponseObject>) => {
-      try {
-        await saving;
-        return {};
-      } catch (error) {
+    const saving: Promise<Partial<ResponseObject>>[] = [];
+    /** @param otherwise what the client gets if it fails */
+    const attempt = (what: string, work: Promise<unknown>, otherwise: Partial<ResponseObject>) => {
+      const onError = (error: unknown) => {
         log.error(`cannot ${what}`, { response: response.id, reason: String(error) });
         return otherwise;
-      }
+      };
+      saving.push(work.then(() => ({}), onError));
     };
-    const saving: Promise<Partial<ResponseObject>>[] = [];
-    if (store !== false) saving.push(attempt("store a response", put(response), { store: false }));
-    if (conversationId !== undefined)
-      saving.push(
-        attempt("add a response to its conversation", add(conversationId, response), { conversation: null }),
-      );
+    const stored = { owner, response, input };
+    const settled = background ? responses.settle(stored) : undefined;
+    if (store !== false) attempt("store a response", settled ?? responses.put(stored), { store: false });
+    if (conversationId !== undefined) {
+      const adding = add(conversationId, response, settled);
+      attempt("add a response to its conversation", adding, { conversation: null });
+    }
     if (saving.length === 0) return response;
     return Promise.all(saving).then((changes) => Object.assign({}, response, ...changes));
   };

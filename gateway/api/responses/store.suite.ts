@@ -48,6 +48,28 @@ export function responseStoreSuite(
         expect(await one.get(unknown)).toBeUndefined();
     });
 
+    test("end once, and not after they were deleted", async () => {
+      const [id, deleted] = [newId(), newId()];
+      for (const each of [id, deleted]) {
+        await one.openLog(each, OWNER);
+        await one.put(stored(each, "in_progress"));
+      }
+      const ends = [stored(id, "completed", "é😀".repeat(600_000)), stored(id, "cancelled")];
+      const counts = await Promise.all([one, two].map((store, index) => store.settle(ends[index]!)));
+      expect(counts.toSorted()).toEqual([false, true]);
+      for (const store of [one, two]) {
+        expect(await store.get(id)).toEqual(ends[counts.indexOf(true)]);
+        expect(await store.settle(stored(id, "failed"))).toBe(false);
+        expect(await store.get(id)).toEqual(ends[counts.indexOf(true)]);
+      }
+      const [settled] = await Promise.all([one.settle(stored(deleted, "completed")), two.delete(deleted)]);
+      expect(typeof settled).toBe("boolean");
+      for (const store of [one, two]) expect(await store.get(deleted)).toBeUndefined();
+      expect(await one.settle(stored(deleted, "completed"))).toBe(false);
+      expect(await one.settle(stored(newId(), "completed"))).toBe(false);
+      expect(await two.get(deleted)).toBeUndefined();
+    });
+
     test("may be larger than a message", async () => {
       const id = newId();
       const large = stored(id, "completed", "é😀".repeat(600_000));
@@ -78,7 +100,7 @@ export function responseStoreSuite(
       const large = "x".repeat(2_000_000);
       for (const event of ["b", large, "c"]) log.append(event);
       expect((await two.get(id))?.response.status).toBe("in_progress");
-      await one.put(stored(id, "completed"));
+      expect(await one.settle(stored(id, "completed"))).toBe(true);
       await log.end();
       expect(await following).toEqual(["b", large, "c"]);
       expect(await collect((await one.follow(id, OWNER, 3, never))!)).toEqual(["c"]);

@@ -14,6 +14,12 @@ export interface StoredResponse {
 /** Where responses and conversations are kept. */
 export interface ResponseStore {
   put(stored: StoredResponse): Promise<void>;
+  /**
+   * Stores how a response that was put in progress has ended. Only the first end counts, whichever gateway stores it, and
+   * none after the response was deleted.
+   * @returns whether this one counts
+   */
+  settle(stored: StoredResponse): Promise<boolean>;
   get(id: string): Promise<StoredResponse | undefined>;
   /** Begins to keep a conversation. */
   begin(id: string, created: Change): Promise<void>;

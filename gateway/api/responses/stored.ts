@@ -9,6 +9,7 @@ import { findResponse, listedInput } from "./conversation.ts";
 import { includedIn } from "./include.ts";
 import { ownerOf } from "./owner.ts";
 import { pageOf } from "./page.ts";
+import type { ResponseObject } from "./response.ts";
 
 type StoredRoute = (
   context: Context<GatewayEnv>,
@@ -45,15 +46,20 @@ export const deleteResponse: StoredRoute = async (context, { responses }, id) =>
 
 /** `POST /v1/responses/{id}/cancel` */
 export const cancelResponse: StoredRoute = async (context, { responses }, id) => {
-  const { response } = await findResponse(responses, ownerOf(context), id);
+  const stored = await findResponse(responses, ownerOf(context), id);
+  const { response } = stored;
   if (response.background !== true)
     throw invalidRequest(
       "Only responses that were created with background set to true can be cancelled; to cancel another one, close its connection.",
       "response_id",
     );
   if (response.status !== "in_progress") return context.json(response);
-  await responses.cancel(id);
-  return context.json({ ...response, status: "cancelled" });
+  const cancelled: ResponseObject = { ...response, status: "cancelled" };
+  if (await responses.settle({ ...stored, response: cancelled })) {
+    await responses.cancel(id);
+    return context.json(cancelled);
+  }
+  return context.json((await findResponse(responses, ownerOf(context), id)).response);
 };
 
 /** `GET /v1/responses/{id}/input_items` */

@@ -1,12 +1,13 @@
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf, randomId } from "#runtime";
 import type { Change } from "../../../api/conversations/changes.ts";
 import { isKept } from "../../../api/responses/items.ts";
-import { unfinished } from "../../../api/responses/response.ts";
+import { deletedMeanwhile, type ResponseObject } from "../../../api/responses/response.ts";
 import type { ResponseLog, ResponseStore, StoredResponse } from "../../../api/responses/store.ts";
+import { endForMaker } from "./dead-maker.ts";
 import { appendEntry, readEntries } from "./journal-file.ts";
-import { LogFile } from "./log-file.ts";
+import { hasEnded, LogFile } from "./log-file.ts";
 import { eventsIn, linesOf } from "./read-log.ts";
 import { Sweeper } from "./sweep.ts";
 
@@ -14,6 +15,13 @@ import { Sweeper } from "./sweep.ts";
 const DEAD_MS = 15_000;
 
 type Kind = "json" | "events" | "cancel" | "changes";
+
+/** How a response has ended. */
+interface End {
+  /** Tells it from others. */
+  readonly name: string;
+  readonly response: ResponseObject;
+}
 
 /**
  * Keeps each response in a file, the events of those in the background in another, and each conversation in one, which
@@ -56,13 +64,19 @@ export class ResponsesFolder implements ResponseStore {
     this.#sweeper.sweepInBackground();
   }
 
+  async settle({ response }: StoredResponse): Promise<boolean> {
+    const { id } = response;
+    if (!(await this.#has(id, "json"))) return false;
+    const end: End = { name: randomId(), response };
+    if (!(await appendEntry(this.#file(id, "json"), end, { isNew: false }))) return false;
+    const [, first] = await this.#entries(id);
+    return first?.name === end.name;
+  }
+
   async get(id: string): Promise<StoredResponse | undefined> {
-    if (!(await this.#has(id, "json"))) return undefined;
-    const text = await readIfThere(this.#file(id, "json"), id);
-    if (text === undefined) return undefined;
-    const stored: StoredResponse = JSON.parse(text);
-    if (stored.response.status !== "in_progress" || (await this.#isAlive(id))) return stored;
-    return { ...stored, response: unfinished(stored.response) };
+    const stored = await this.#read(id);
+    if (stored?.response.status !== "in_progress" || (await this.#isAlive(id))) return stored;
+    return endForMaker(this, stored, () => this.#read(id));
   }
 
   async begin(id: string, created: Change): Promise<void> {
@@ -102,7 +116,12 @@ export class ResponsesFolder implements ResponseStore {
     signal: AbortSignal,
   ): Promise<AsyncIterable<string> | undefined> {
     if (!(await this.#has(id, "events"))) return undefined;
-    const lines = linesOf(this.#file(id, "events"), signal, () => this.#isAlive(id));
+    const isAlive = async () => {
+      const age = await this.#age(id, "events");
+      if (age === Number.POSITIVE_INFINITY) throw deletedMeanwhile(id);
+      return age < DEAD_MS;
+    };
+    const lines = linesOf(this.#file(id, "events"), signal, isAlive);
     const { value } = await lines.next();
     if (value === JSON.stringify(owner)) return eventsIn(lines, from);
     await lines.return(undefined);
@@ -112,9 +131,22 @@ export class ResponsesFolder implements ResponseStore {
   async cancel(id: string): Promise<void> {
     if (!isKept(id) || !(await this.#isAlive(id))) return;
     await writeFile(this.#file(id, "cancel"), "", { mode: 0o600 });
+    // The maker removes it at its end, which may have come before.
+    if (await hasEnded(this.#file(id, "events"))) await rm(this.#file(id, "cancel"), { force: true });
   }
 
   close(): void {}
+
+  async #read(id: string): Promise<StoredResponse | undefined> {
+    if (!(await this.#has(id, "json"))) return undefined;
+    const [stored, end] = await this.#entries(id);
+    return stored && end ? { ...stored, response: end.response } : stored;
+  }
+
+  /** A response as it was put, and how it has ended if that was not known then: the first end that was appended. */
+  async #entries(id: string): Promise<readonly [StoredResponse?, End?]> {
+    return ((await readEntries(this.#file(id, "json"))) ?? []) as [StoredResponse?, End?];
+  }
 
   /** Whether somebody is making the response. */
   async #isAlive(id: string): Promise<boolean> {
@@ -154,14 +186,5 @@ async function makeFolder(path: string, mayLackParent = true): Promise<void> {
     if (code !== "ENOENT" || !mayLackParent || dirname(path) === path) throw error;
     await makeFolder(dirname(path));
     await makeFolder(path, false);
-  }
-}
-
-async function readIfThere(path: string, id: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (Reflect.get(Object(error), "code") === "ENOENT") return undefined;
-    throw new Error(`Cannot read the response ${id}: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-import { appendFile, constants, rm, stat, utimes } from "node:fs/promises";
+import { appendFile, constants, open, rm, stat, utimes } from "node:fs/promises";
 import type { ResponseLog } from "../../../api/responses/store.ts";
 
 /** How often the maker of a response looks whether it is cancelled, in milliseconds. */
@@ -10,6 +10,18 @@ const EXISTING = constants.O_WRONLY | constants.O_APPEND;
 
 /** The last line of a log. */
 export const END = "null";
+
+/** Whether the last event has been written. @returns false also if there is no such file */
+export async function hasEnded(path: string): Promise<boolean> {
+  const opened = await open(path).catch(() => undefined);
+  if (opened === undefined) return false;
+  await using file = opened;
+  const last = Buffer.from(`\n${END}\n`);
+  const { size } = await file.stat();
+  const tail = Buffer.alloc(last.length);
+  await file.read(tail, 0, tail.length, Math.max(0, size - tail.length));
+  return tail.equals(last);
+}
 
 /** Appends events to a file: a line of JSON each, after the first one, which names the owner. */
 export class LogFile implements ResponseLog {

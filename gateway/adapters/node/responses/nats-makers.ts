@@ -22,7 +22,8 @@ export class Makers {
         message.respond();
       },
     });
-    return () => subscription.unsubscribe();
+    // Questions that are on their way are still answered.
+    return () => void subscription.drain().catch(() => {});
   }
 
   /** Whether somebody is making a response. */
@@ -37,7 +38,7 @@ export class Makers {
   }
 
   /** @returns false if nobody makes the response */
-  async #ask(id: string, question: string): Promise<boolean> {
+  async #ask(id: string, question: string, mayRepeat = true): Promise<boolean> {
     const { errors } = await import("@nats-io/transport-node");
     try {
       await this.#logs.connection.request(this.#logs.signalSubject(id), question, { timeout: ANSWER_MS });
@@ -45,6 +46,8 @@ export class Makers {
     } catch (error) {
       if (error instanceof errors.NoRespondersError) return false;
       if (error instanceof errors.RequestError && error.isNoResponders()) return false;
+      // It may have ended meanwhile.
+      if (error instanceof errors.TimeoutError && mayRepeat) return this.#ask(id, question, false);
       throw error;
     }
   }

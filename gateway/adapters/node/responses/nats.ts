@@ -2,9 +2,9 @@ import { messageOf } from "#runtime";
 import { NatsLogs } from "#runtime/node";
 import type { Change } from "../../../api/conversations/changes.ts";
 import { isKept } from "../../../api/responses/items.ts";
-import { unfinished } from "../../../api/responses/response.ts";
 import type { ResponseLog, ResponseStore, StoredResponse } from "../../../api/responses/store.ts";
 import { ApiError } from "../../../kernel/errors.ts";
+import { endForMaker } from "./dead-maker.ts";
 import { type Entry, type Summary, summarized } from "./nats-changes.ts";
 import { followLog } from "./nats-follow.ts";
 import { NatsLog } from "./nats-log.ts";
@@ -53,13 +53,23 @@ export class NatsResponses implements ResponseStore {
     });
   }
 
+  settle(stored: StoredResponse): Promise<boolean> {
+    return this.#reach(async () => {
+      const { id } = stored.response;
+      const before = await this.#latest(id);
+      if (before?.stored.response.status !== "in_progress") return false;
+      const log = `${id}.value`;
+      const first = await this.#logs.appendAfter(log, JSON.stringify(stored), before.sequence);
+      if (first !== undefined) await this.#logs.remove(log, first);
+      return first !== undefined;
+    });
+  }
+
   get(id: string): Promise<StoredResponse | undefined> {
     return this.#reach(async () => {
-      const entry = isKept(id) ? (await this.#logs.read(`${id}.value`).rest()).at(-1) : undefined;
-      if (entry === undefined) return undefined;
-      const stored: StoredResponse = JSON.parse(entry.text);
-      if (stored.response.status !== "in_progress" || (await this.#makers.isMade(id))) return stored;
-      return { ...stored, response: unfinished(stored.response) };
+      const { stored } = (await this.#latest(id)) ?? {};
+      if (stored?.response.status !== "in_progress" || (await this.#makers.isMade(id))) return stored;
+      return endForMaker(this, stored, async () => (await this.#latest(id))?.stored);
     });
   }
 
@@ -125,6 +135,12 @@ export class NatsResponses implements ResponseStore {
 
   close(): void {
     this.#logs.close();
+  }
+
+  /** A response as it was stored last. */
+  async #latest(id: string): Promise<{ stored: StoredResponse; sequence: number } | undefined> {
+    const entry = isKept(id) ? (await this.#logs.read(`${id}.value`).rest()).at(-1) : undefined;
+    return entry && { stored: JSON.parse(entry.text), sequence: entry.sequence };
   }
 
   /** Reads a conversation, and summarises it if its number of entries says so. */
