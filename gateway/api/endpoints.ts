@@ -212,13 +212,20 @@ export function usesCache(path: string, method: string): boolean {
 }
 
 /** The id of a resource stored at an engine that the path or the body refers to. */
-export function resourceOf(path: string, body: PromptBody | undefined): string | undefined {
+export function resourceOf(path: string, body: PromptBody | undefined): Resource | undefined {
   const [, , kind, id] = path.split("/");
-  if (id !== undefined && kind !== undefined && RESOURCES.has(kind)) return id;
-  const { conversation } = body ?? {};
-  const named =
-    body?.previous_response_id ??
-    (isRecord(conversation) ? conversation.id : conversation) ??
-    body?.input_file_id;
-  return typeof named === "string" ? named : undefined;
+  if (id !== undefined && kind !== undefined && RESOURCES.has(kind) && !ENDPOINTS.has(path))
+    return { kind, id };
+  const { previous_response_id: response, conversation, input_file_id: file } = body ?? {};
+  const conversationId = isRecord(conversation) ? conversation.id : conversation;
+  if (typeof response === "string") return { kind: "responses", id: response };
+  if (typeof conversationId === "string") return { kind: "conversations", id: conversationId };
+  return typeof file === "string" ? { kind: "files", id: file } : undefined;
+}
+
+/** Something that an engine keeps for its clients. */
+export interface Resource {
+  /** As in its path. */
+  readonly kind: string;
+  readonly id: string;
 }

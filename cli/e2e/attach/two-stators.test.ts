@@ -115,3 +115,35 @@ describe.each([
     } else expect(await other.responses.retrieve(id)).toMatchObject({ id });
   });
 });
+
+test.each([
+  ["the same model", ["plain", "plain"]],
+  ["different models", ["plain", "other"]],
+])("a gateway that has just started finds what two inner ones with %s keep", async (_, names) => {
+  const inner = await Promise.all(
+    names.map((name) => {
+      const engine = new Reciter(name);
+      engine.script = ["Yes."];
+      return startOwnGateway({ engine });
+    }),
+  );
+  const engines = inner.map(({ url }) => ({ url }));
+  const [before, after] = await Promise.all(
+    [1, 2].map(async () => {
+      const { url } = await startOwnGateway({}, { engines });
+      return new OpenAI({ apiKey: "none", baseURL: `${url}/v1`, maxRetries: 0 });
+    }),
+  );
+  const made = [];
+  for (let index = 0; index < 6; index++) {
+    const model = names[index % 2]!;
+    made.push(await before!.responses.create({ model, input: "Paris?" }));
+  }
+  for (const { id, model } of made) {
+    expect(await after!.responses.retrieve(id)).toMatchObject({ id, model });
+    const next = await after!.responses.create({ model, input: "Sure?", previous_response_id: id });
+    expect((await after!.responses.inputItems.list(next.id)).data).toHaveLength(1);
+    await after!.responses.delete(id);
+    await expect(after!.responses.retrieve(id)).rejects.toMatchObject({ status: 404 });
+  }
+});

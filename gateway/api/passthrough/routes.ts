@@ -11,7 +11,7 @@ import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { OwnRoute } from "../endpoint.ts";
-import { ENDPOINTS, endpointOf } from "../endpoints.ts";
+import { ENDPOINTS, endpointOf, resourceOf } from "../endpoints.ts";
 import { refuseNameless } from "../named-model.ts";
 import { readPreferences } from "../openai/preferences.ts";
 import { inBackground } from "../responses/background.ts";
@@ -24,6 +24,7 @@ import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { withBothKinds } from "./member-kinds.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson } from "./rename.ts";
+import { modelWith } from "./resource-owner.ts";
 
 /** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
 export function forwardOr(
@@ -106,8 +107,13 @@ export async function forwardAny(
     form = modelInForm(bytes, type);
     name = form?.name ?? name;
   }
-  if (name !== undefined) requireModel(context.get("key"), models, name);
-  const found = candidatesFor(name, context, models);
+  const resource =
+    name === undefined && models.only === undefined ? resourceOf(context.req.path, undefined) : undefined;
+  const keeper = resource && (await modelWith(resource, models));
+  // Whoever asks for what an engine keeps need not know its model.
+  const asked = name ?? keeper?.name;
+  if (asked !== undefined) requireModel(context.get("key"), models, asked);
+  const found = candidatesFor(asked, context, models);
   const candidates = found.filter(isForEngines);
   if (candidates.length > 0) {
     const request: EngineRequest = {

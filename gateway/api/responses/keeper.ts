@@ -56,8 +56,9 @@ async function isHere(
   return hasOurForm && ((await read()) !== undefined || !(await haveEnginesResponses(dependencies)));
 }
 
-/** Whether the only model's engines have responses of their own. Those of another gateway have ids like ours. */
+/** Whether a model's engines have responses of their own. Those of another gateway have ids like ours. */
 async function haveEnginesResponses({ models, translate }: GatewayDependencies): Promise<boolean> {
-  const model = models.only?.model;
-  return model?.has("engine") === true && !(await isTranslated(translate, model.engines, PATH, undefined));
+  const attached = models.all().filter((model) => model.has("engine"));
+  const translated = attached.map(({ engines }) => isTranslated(translate, engines, PATH, undefined));
+  return (await Promise.all(translated)).includes(false);
 }
