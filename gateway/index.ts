@@ -13,7 +13,7 @@ export { createWorkerdHandler, type WorkerdOptions } from "./adapters/workerd/in
 export type { GatewayDependencies } from "./api/dependencies.ts";
 export { rescuedReply } from "./api/rescue/rescued-reply.ts";
 export { formatsFor } from "./api/rescue/rescuer.ts";
-export { noReply } from "./api/translation/detached-reply.ts";
+export { noReply } from "./api/translation/no-reply.ts";
 export { createApp } from "./compose/app.ts";
 export type { Check, Diagnosis, EngineDiagnosis } from "./doctor/types.ts";
 export { type OpenEventStream, openWebEventStream } from "./kernel/event-stream.ts";

@@ -75,21 +75,33 @@ export function structuredOf({ output_config, output_format }: CountTokensReques
 const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);
 
 /** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
-export function refuseMedia(raw: unknown): void {
+export const refuseMedia = (raw: unknown): void =>
+  refuseBlocks(raw, CONTENT, "are not supported by this model's workers", "Send only text.");
+
+/** Refuses what no chat completion can say. */
+export const refuseUnknownBlocks = (raw: unknown): void =>
+  refuseBlocks(
+    raw,
+    new Set([...CONTENT, "image"]),
+    "cannot be translated for this model's engines",
+    "Send text and images.",
+  );
+
+function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string, advice: string): void {
   const messages: unknown = Reflect.get(Object(raw), "messages");
   if (!Array.isArray(messages)) return;
   for (const [index, message] of messages.entries())
     refuseIn(Reflect.get(Object(message), "content"), `messages[${index}].content`);
-}
 
-function refuseIn(content: unknown, path: string): void {
-  if (!Array.isArray(content)) return;
-  for (const [index, block] of content.entries()) {
-    if (!isRecord(block) || typeof block.type !== "string") continue;
-    const param = `${path}[${index}]`;
-    if (block.type === "tool_result") refuseIn(block.content, `${param}.content`);
-    if (CONTENT.has(block.type)) continue;
-    const text = `Content blocks of type '${block.type.slice(0, 100)}' are not supported by this model's workers (${param}). Send only text.`;
-    throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+  function refuseIn(content: unknown, path: string): void {
+    if (!Array.isArray(content)) return;
+    for (const [index, block] of content.entries()) {
+      if (!isRecord(block) || typeof block.type !== "string") continue;
+      const param = `${path}[${index}]`;
+      if (block.type === "tool_result") refuseIn(block.content, `${param}.content`);
+      if (known.has(block.type)) continue;
+      const text = `Content blocks of type '${block.type.slice(0, 100)}' ${problem} (${param}). ${advice}`;
+      throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+    }
   }
 }

@@ -6,11 +6,12 @@ import { validate } from "../openai/validate.ts";
 import { streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
-import { choiceOf, refuseServerTools, structuredOf } from "./prompt.ts";
+import { choiceOf, refuseServerTools, refuseUnknownBlocks, structuredOf } from "./prompt.ts";
 import { messagesRequest } from "./schemas.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
-export const translateMessages: Translator = async (context, _dependencies, json) => {
+export const translateMessages: Translator = async (context, { models }, json) => {
+  refuseUnknownBlocks(json);
   refuseServerTools(json);
   const body = validate(messagesRequest, json);
   const { requestId } = context.var;
@@ -37,9 +38,24 @@ export const translateMessages: Translator = async (context, _dependencies, json
       ...structuredOf(body),
       ...streamFields(stream),
     },
-    format: (promptTokens) => messagesFormat(translatedHead(id, body.model, promptTokens), requestId),
+    format: (promptTokens) => messagesFormat(translatedHead(id, models, body.model, promptTokens), requestId),
+    fieldNames: FIELD_NAMES,
+    shorter: undefined,
     errorBody: (error) => anthropicError(error, requestId),
   };
+};
+
+/** Fields of chats that stand for others of Messages, and those with the same name. */
+const FIELD_NAMES = {
+  messages: "messages",
+  tools: "tools",
+  tool_choice: "tool_choice",
+  max_tokens: "max_tokens",
+  stop: "stop_sequences",
+  temperature: "temperature",
+  top_p: "top_p",
+  top_k: "top_k",
+  response_format: "output_config",
 };
 
 function choiceFields(choice: ReturnType<typeof messagesRequest.parse>["tool_choice"]): object {

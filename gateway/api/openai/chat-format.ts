@@ -45,7 +45,10 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
         "null",
       ),
     echo: () => "",
-    last: (index, { finishReason }) => chunk(index, "{}", "null", `"${finishReason}"`),
+    last: (index, { finishReason, stopString }) => {
+      const stop = stopString === undefined ? "" : `,"stop_reason":${JSON.stringify(stopString)}`;
+      return choice(index, `"delta":{}${stop}`, "null", `"${finishReason}"`);
+    },
     end,
     error,
     whole: (choices, total) => ({
@@ -59,6 +62,8 @@ export function chatFormat(head: AnswerHead): AnswerFormat {
         message: messageOf(answer),
         logprobs: head.hasLogprobs ? chatLogprobs(vocabulary, answer.tokens) : null,
         finish_reason: answer.finishReason,
+        // As in vLLM: which stop string it was.
+        ...(answer.stopString !== undefined && { stop_reason: answer.stopString }),
       })),
       usage: usageObject(total),
     }),

@@ -37,22 +37,8 @@ export const routing = {
   stator: statorExtension.nullish(),
 };
 
-/** Parameters of both chat and text completions. */
-const sampling = {
-  model: z.string().min(1).describe("Name or alias of the model."),
-  max_tokens: z
-    .number()
-    .int()
-    .min(0)
-    .nullish()
-    .describe("Longest answer in tokens, limited by the space left in the context."),
-  temperature: z.number().min(0).max(2).nullish().describe("0 picks the most likely token; default 1."),
-  top_p: z
-    .number()
-    .gt(0)
-    .max(1)
-    .nullish()
-    .describe("Samples from the most likely tokens whose probabilities add up to this; default 1."),
+/** How tokens are sampled, besides temperature and top_p. */
+export const furtherSampling = {
   top_k: z
     .number()
     .int()
@@ -84,12 +70,31 @@ const sampling = {
     .max(10)
     .nullish()
     .describe("Penalizes tokens that are in the prompt or answer; 1 changes nothing."),
-  stop: stop.nullish().describe("Strings that end the answer and are not included in it."),
   seed: seed.nullish().describe("The same seed gives the same answer."),
-  n: z.number().int().min(1).max(16).nullish().describe("How many answers."),
   logit_bias: logitBias
     .nullish()
     .describe("Added to the logits of tokens, by token id: -100 forbids, 100 forces."),
+};
+
+/** Parameters of both chat and text completions. */
+const sampling = {
+  model: z.string().min(1).describe("Name or alias of the model."),
+  max_tokens: z
+    .number()
+    .int()
+    .min(0)
+    .nullish()
+    .describe("Longest answer in tokens, limited by the space left in the context."),
+  temperature: z.number().min(0).max(2).nullish().describe("0 picks the most likely token; default 1."),
+  top_p: z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullish()
+    .describe("Samples from the most likely tokens whose probabilities add up to this; default 1."),
+  stop: stop.nullish().describe("Strings that end the answer and are not included in it."),
+  n: z.number().int().min(1).max(16).nullish().describe("How many answers."),
+  ...furtherSampling,
   stream: z.boolean().nullish().describe("Streams the answer as server-sent events."),
   stream_options: z
     .object({ include_usage: z.boolean().nullish() })

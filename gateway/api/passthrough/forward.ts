@@ -114,7 +114,10 @@ export async function forward(
   const translated = translation && {
     format: translation.format(prompt.tokens.length),
     promptTokens: prompt.tokens.length,
+    quoted: translation.quoted,
     errorBody: translation.errorBody,
+    fieldNames: translation.fieldNames,
+    shorter: translation.shorter,
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
   return send(context, dependencies, job, meta, { translation: translated, rescue });

@@ -66,14 +66,19 @@ export function forwardOr(
         const { engines } = candidate.model;
         const { path } = context.req;
         const { cacheSalt } = context.var;
-        const { translation, ...asked }: EngineRequest =
+        const asked: EngineRequest =
           translate !== undefined &&
           ((await isKeptHere(context, dependencies, json)) ||
             (await isTranslated(dependencies.translate, engines, path, cacheSalt)))
             ? translated(await translate(context, dependencies, json))
             : request;
+        const { translation } = asked;
         const forwarded = () =>
-          forward(context, dependencies, { ...asked, translation }, candidate, hasOthers);
+          translation === undefined
+            ? forward(context, dependencies, asked, candidate, hasOthers)
+            : fitting(translation, (each) =>
+                forward(context, dependencies, translated(each), candidate, hasOthers),
+              );
         const { background } = translation ?? {};
         return background === undefined
           ? forwarded()
@@ -84,6 +89,27 @@ export function forwardOr(
     });
   }
 }
+
+/** Sends shorter and shorter conversations until one fits, if the request allows it. */
+async function fitting(
+  translation: Translation,
+  ask: (translation: Translation) => Promise<Response>,
+): Promise<Response> {
+  try {
+    return await ask(translation);
+  } catch (error) {
+    const shorter = isTooLong(error) ? translation.shorter?.() : undefined;
+    if (shorter === undefined) throw error;
+    return fitting(shorter, ask);
+  }
+}
+
+/** Whether an engine says that a prompt is longer than its context; each says so in its own words. */
+const isTooLong = (error: unknown): boolean =>
+  error instanceof ApiError &&
+  error.status === 400 &&
+  (error.code === "context_length_exceeded" ||
+    /context (length|size|window)|too long|maximum.*tokens/i.test(error.message));
 
 /** Forwards any other path under `/v1/` to the attached engines. */
 export async function forwardAny(

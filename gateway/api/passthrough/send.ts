@@ -13,6 +13,7 @@ import type { RequestMeta } from "../openai/request.ts";
 import { placementHeaders } from "../placement-headers.ts";
 import { rescuedReply } from "../rescue/rescued-reply.ts";
 import { DetachedReply } from "../translation/detached-reply.ts";
+import { RefusedReply } from "../translation/refused-reply.ts";
 import { type ReplyTranslation, translatedReply } from "../translation/translated-reply.ts";
 import { answerHeaders } from "./headers.ts";
 
@@ -46,15 +47,17 @@ export function send(
       reply(head: HttpHead, placement: Placement) {
         signal.removeEventListener("abort", abort);
         const own = Object.entries(explain ? { ...headers, ...placementHeaders(placement) } : headers);
-        const open = (head: HttpHead) =>
-          detached !== undefined
-            ? new DetachedReply(detached, head.status, reject)
-            : transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        const isRead = head.status >= 300 && (detached !== undefined || translation?.shorter !== undefined);
+        const open = (head: HttpHead) => {
+          if (isRead) return new RefusedReply(head.status, reject);
+          if (detached !== undefined) return new DetachedReply(detached);
+          return transport.reply(context, { ...head, headers: answerHeaders(head.headers) }, own);
+        };
         const translated = (head: HttpHead) =>
           translation === undefined ? open(head) : translatedReply(head, translation, open);
         const reply = rescue === undefined ? translated(head) : rescuedReply(head, rescue, translated);
         begun = reply;
-        if (detached === undefined || head.status < 300) resolve(reply.response);
+        if (!isRead) resolve(reply.response);
         return reply;
       },
       onAnswered,

@@ -1,5 +1,5 @@
 import { ApiError } from "../../kernel/errors.ts";
-import { isRecord } from "../../kernel/json.ts";
+import { given, isRecord } from "../../kernel/json.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { Conversation } from "../../prompts/conversation.ts";
 import { responsesConversation } from "../../prompts/responses-conversation.ts";
@@ -40,12 +40,14 @@ export async function readResponse(
 }
 
 /** The format of the text, as in a chat completion, where it is nested one level deeper. */
-export function structuredOf({ text }: InputTokensRequest): StructuredFields {
+export function structuredOf({ text, ...body }: InputTokensRequest): StructuredFields {
+  const { structured_outputs, guided_json, guided_regex, guided_choice, guided_grammar } = body;
+  const others = given({ structured_outputs, guided_json, guided_regex, guided_choice, guided_grammar });
   const format = text?.format;
-  if (!format || format.type === "text") return {};
-  if (format.type === "json_object") return { response_format: { type: format.type } };
+  if (!format || format.type === "text") return others;
+  if (format.type === "json_object") return { ...others, response_format: { type: format.type } };
   const { type, ...schema } = format;
-  return { response_format: { type, json_schema: schema } };
+  return { ...others, response_format: { type, json_schema: schema } };
 }
 
 /** A conversation as a chat. */
@@ -68,7 +70,7 @@ export function conversationOf(body: InputTokensRequest, items: readonly InputIt
 }
 
 /** Leaves out the oldest tenth, but no system prompt, and no call's result without the call. */
-function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
+export function withoutOldest(items: readonly InputItem[]): readonly InputItem[] {
   const isSystem = (item: InputItem) =>
     "role" in item && (item.role === "system" || item.role === "developer");
   const system = items.filter(isSystem);

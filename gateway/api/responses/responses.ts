@@ -50,10 +50,8 @@ export async function responses(
     all,
     body.max_output_tokens,
   );
-  const hasLogprobs = body.include?.includes(LOGPROBS) || body.top_logprobs;
   const id = `${RESPONSE}${randomId()}`;
-  const { temperature, top_p, max_output_tokens: max_tokens, stream, stator, user } = body;
-  const { prompt_cache_key, cache_salt } = body;
+  const { max_output_tokens: max_tokens, metadata: _, ...sampling } = body;
   const made = () =>
     respond(context, dependencies, {
       endpoint: "responses",
@@ -61,12 +59,12 @@ export async function responses(
       model,
       adapter,
       hasOthers: hasOthers && !body.background,
-      body: { temperature, top_p, max_tokens, stream, stator, user, prompt_cache_key, cache_salt },
+      body: { ...sampling, max_tokens },
       prompts: [{ tokens, maxTokens }],
       stops: model.template.stops,
       reading,
       grammar,
-      logprobs: hasLogprobs ? (body.top_logprobs ?? 0) : undefined,
+      logprobs: logprobsOf(body),
       echoLogprobs: false,
       format: (head) =>
         responsesFormat(head, begun(head), clientNames(body), saver(dependencies, body, owner, input)),
@@ -77,6 +75,10 @@ export async function responses(
   const response = begun({ model: adapter ?? model.card.name, created: Math.floor(Date.now() / 1000) });
   return inBackground(context, dependencies, { owner, response, input }, body.stream === true, made);
 }
+
+/** How many of the most likely tokens come with each one; undefined for no log probabilities. */
+export const logprobsOf = ({ include, top_logprobs }: ResponsesRequest): number | undefined =>
+  include?.includes(LOGPROBS) || top_logprobs ? (top_logprobs ?? 0) : undefined;
 
 /** A request for a response. @throws ApiError 400 */
 export function readCreation(raw: unknown): ResponsesRequest {

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { cacheSalt } from "../openai/cache-salt-schema.ts";
+import { furtherSampling } from "../openai/schemas.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
+import { structuredOutput } from "../openai/structured-schemas.ts";
 import { toolName } from "../openai/tool-name.ts";
 import { include } from "./include.ts";
 
@@ -96,6 +98,9 @@ export const metadata = z
   .refine((pairs) => Object.keys(pairs).length <= 16, "it may have at most 16 pairs.")
   .describe("At most 16 pairs of a name, of up to 64 characters, and a text of up to 512.");
 
+/** In Responses, `text.format` stands for `response_format`. */
+const { response_format: _, ...structuredOutputs } = structuredOutput;
+
 /** What a request to answer, and one to count tokens, have in common. */
 const prompt = {
   model: z.string().min(1).describe("Name or alias of the model."),
@@ -129,6 +134,7 @@ const prompt = {
     .object({ format: textFormat.nullish(), verbosity: z.string().nullish() })
     .nullish()
     .describe("format: text, json_object, or json_schema with a schema for the answer."),
+  ...structuredOutputs,
   truncation: z
     .enum(["auto", "disabled"])
     .nullish()
@@ -151,6 +157,7 @@ export const responsesRequest = z.object({
   top_logprobs: z.number().int().min(0).max(20).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
+  ...furtherSampling,
   user: z.string().nullish(),
   prompt_cache_key: z.string().nullish(),
   stator: statorExtension.nullish(),

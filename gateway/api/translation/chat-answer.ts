@@ -1,7 +1,8 @@
 import { type Eventually, mapped } from "../../kernel/eventually.ts";
 import { isRecord, jsonOf } from "../../kernel/json.ts";
-import type { AnswerEnd, Usage } from "../../requests/tokens/job.ts";
+import type { AnswerEnd, TokenInfo, Usage } from "../../requests/tokens/job.ts";
 import type { AnswerFormat, Call, Choice } from "../openai/format.ts";
+import type { QuotedTokens } from "./quoted-tokens.ts";
 
 /** What an engine's chat completion says about its end. */
 export interface ChatEnd {
@@ -14,15 +15,20 @@ export interface ChatEnd {
 export class ChatEvents {
   readonly #format: AnswerFormat;
   readonly #end: ChatEnd;
+  readonly #quoted: QuotedTokens | undefined;
   #hasBegun = false;
   /** The `index` of the call that is being streamed. */
   #call: unknown;
   #pieces = 0;
   #hasUsage = false;
 
-  /** @param promptTokens used if the engine reports no usage */
-  constructor(format: AnswerFormat, promptTokens: number) {
+  /**
+   * @param promptTokens used if the engine reports no usage
+   * @param quoted the format's vocabulary, if it tells log probabilities
+   */
+  constructor(format: AnswerFormat, promptTokens: number, quoted: QuotedTokens | undefined) {
     this.#format = format;
+    this.#quoted = quoted;
     this.#end = newEnd(promptTokens);
   }
 
@@ -38,7 +44,8 @@ export class ChatEvents {
     const choice: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
     if (!isRecord(choice)) return begin;
     noteEnd(this.#end, choice);
-    return begin + (isRecord(choice.delta) ? this.#delta(choice.delta) : "");
+    const tokens = this.#quoted?.read(choice.logprobs);
+    return begin + (isRecord(choice.delta) ? this.#delta(choice.delta, tokens) : "");
   }
 
   /** The events that end the answer. */
@@ -55,13 +62,15 @@ export class ChatEvents {
     return this.#format.first(0);
   }
 
-  #delta(delta: Readonly<Record<string, unknown>>): string {
+  #delta(delta: Readonly<Record<string, unknown>>, tokens: readonly TokenInfo[] | undefined): string {
     let events = "";
     const reasoning = textOf(delta.reasoning_content) || textOf(delta.reasoning);
     if (reasoning !== "") events += this.#format.reasoning(0, reasoning, undefined);
     const text = textOf(delta.content) || textOf(delta.refusal);
-    if (text !== "") events += this.#format.text(0, text, undefined);
+    if (text !== "") events += this.#format.text(0, text, tokens);
     if (Array.isArray(delta.tool_calls)) for (const call of delta.tool_calls) events += this.#callDelta(call);
+    // A token may be a part of a character.
+    if (events === "" && tokens !== undefined && tokens.length > 0) events = this.#format.text(0, "", tokens);
     if (events !== "") this.#pieces++;
     return events;
   }
@@ -82,11 +91,13 @@ export class ChatEvents {
 /**
  * The answer of an engine's chat completion.
  * @param promptTokens used if the engine reports no usage
+ * @param quoted the vocabulary of its log probabilities, if they are wanted
  * @returns undefined if it is none
  */
 export function chatAnswerOf(
   body: unknown,
   promptTokens: number,
+  quoted: QuotedTokens | undefined,
 ): { readonly choice: Choice; readonly usage: Usage } | undefined {
   if (!isRecord(body) || !Array.isArray(body.choices)) return undefined;
   const choice: unknown = body.choices[0];
@@ -101,7 +112,7 @@ export function chatAnswerOf(
       text: textOf(message.content) || textOf(message.refusal),
       reasoning: textOf(message.reasoning_content) || textOf(message.reasoning),
       calls,
-      tokens: [],
+      tokens: quoted?.read(choice.logprobs) ?? [],
       finishReason: end.finishReason,
       stopString: end.stopString,
     },
@@ -116,7 +127,7 @@ const newEnd = (promptTokens: number): ChatEnd => ({
 });
 
 function noteEnd(end: ChatEnd, choice: Readonly<Record<string, unknown>>): void {
-  const { finish_reason: reason, stop_reason: stop } = choice;
+  const { finish_reason: reason, stop_reason: stop = choice.matched_stop } = choice;
   if (reason === "length") end.finishReason = "length";
   else if (reason === "tool_calls" || reason === "function_call") end.finishReason = "tool_calls";
   // vLLM and SGLang tell which stop string it was; others tell token ids.

@@ -1,20 +1,20 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { type Eventually, whenThere } from "../../kernel/eventually.ts";
-import { jsonOf } from "../../kernel/json.ts";
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 import { errorMessageOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
 import { isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { AnswerFormat } from "../openai/format.ts";
 import { ChatEvents, chatAnswerOf } from "./chat-answer.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
+import type { Translation } from "./translation.ts";
 
 /** How an engine's chat completion becomes an answer of another API. */
-export interface ReplyTranslation {
+export interface ReplyTranslation
+  extends Pick<Translation, "quoted" | "errorBody" | "fieldNames" | "shorter"> {
   readonly format: AnswerFormat;
   /** Used if the engine reports no usage. */
   readonly promptTokens: number;
-  /** The body of an engine's error, in the client's API. */
-  errorBody(error: ApiError): object;
 }
 
 /**
@@ -38,14 +38,16 @@ export function translatedReply(
 class TranslatedStream extends RewrittenReply {
   readonly #format: AnswerFormat;
   readonly #events: ChatEvents;
+  readonly #fieldNames: Translation["fieldNames"];
   readonly #decoder = new TextDecoder();
   /** Whether an error has ended the answer. */
   #hasFailed = false;
 
-  constructor(reply: WireReply, { format, promptTokens }: ReplyTranslation) {
+  constructor(reply: WireReply, { format, promptTokens, quoted, fieldNames }: ReplyTranslation) {
     super(reply);
     this.#format = format;
-    this.#events = new ChatEvents(format, promptTokens);
+    this.#fieldNames = fieldNames;
+    this.#events = new ChatEvents(format, promptTokens, quoted);
   }
 
   override end(): void {
@@ -60,7 +62,7 @@ class TranslatedStream extends RewrittenReply {
     let text = "";
     for (const { data, name } of readEvents(this.#decoder.decode(bytes, { stream: true }))) {
       if (this.#hasFailed || isDone(data)) continue;
-      const error = errorOf(jsonOf(data), name);
+      const error = errorOf(jsonOf(data), name, this.#fieldNames);
       if (error === undefined) text += this.#events.read(data);
       else {
         this.#hasFailed = true;
@@ -96,20 +98,34 @@ class TranslatedBody extends RewrittenReply {
   }
 
   #translated(): Eventually<object> {
-    const { format, promptTokens, errorBody } = this.#translation;
+    const { format, promptTokens, quoted, errorBody, fieldNames } = this.#translation;
     const body = jsonOf(this.#text);
-    const answer = this.#status < 300 ? chatAnswerOf(body, promptTokens) : undefined;
+    const answer = this.#status < 300 ? chatAnswerOf(body, promptTokens, quoted) : undefined;
     if (answer !== undefined) return format.whole([answer.choice], answer.usage);
-    return errorBody(errorOf(body, "error", this.#status) ?? unreadable(this.#status));
+    return errorBody(errorOf(body, "error", fieldNames, this.#status) ?? unreadable(this.#status));
   }
 }
 
-/** An engine's error; undefined if the value is none. @param status of the answer, if it has one of its own */
-function errorOf(value: unknown, name: string, status = errorStatusOf(value, name)): ApiError | undefined {
+/**
+ * An engine's error, with its own code and, in the client's words, the field that it blames.
+ * @param status of the answer, if it has one of its own
+ * @returns undefined if the value is none
+ */
+function errorOf(
+  value: unknown,
+  name: string,
+  fieldNames: Translation["fieldNames"],
+  status = errorStatusOf(value, name),
+): ApiError | undefined {
   if (status === undefined) return undefined;
   const message = errorMessageOf(value) ?? "The engine failed to answer.";
   const type = status < 500 ? "invalid_request_error" : "server_error";
-  return new ApiError(status, type, message, { code: "engine_error" });
+  const { code, param } = isRecord(value) && isRecord(value.error) ? value.error : {};
+  const [field = ""] = typeof param === "string" ? param.split(/[.[]/, 1) : [];
+  return new ApiError(status, type, message, {
+    code: typeof code === "string" && code !== "" ? code : "engine_error",
+    param: fieldNames[field] ?? null,
+  });
 }
 
 const unreadable = (status: number) =>
