@@ -17,8 +17,11 @@ export function keptItem(item: PlainItem): KeptItem {
 type Message = Extract<PlainItem, { role: string }>;
 
 function partsOf({ role, content }: Message): Exclude<Message["content"], string> {
-  if (typeof content !== "string") return content;
-  if (role !== "assistant") return [{ type: "input_text", text: content }];
-  const empty = { annotations: [], logprobs: [] };
-  return [{ type: "output_text", text: content, ...empty }];
+  const type = role === "assistant" ? "output_text" : "input_text";
+  const parts: Exclude<Message["content"], string> =
+    typeof content === "string" ? [{ type, text: content }] : content;
+  return parts.map((part) => {
+    if (part.type !== "output_text") return part;
+    return { ...part, annotations: part.annotations ?? [], logprobs: part.logprobs ?? [] };
+  });
 }

@@ -5,7 +5,7 @@ import { validate, validateField } from "./validate.ts";
 const limit = z.coerce.number().int().min(1).max(100).default(20);
 
 it.each([
-  ["abc", "expected a number, but got something else"],
+  ["abc", "expected a number, but got text"],
   ["Infinity", "expected a number, but got one that is too large"],
   ["1.5", "expected an integer, but got a fraction"],
   ["0", "must be at least 1"],

@@ -155,7 +155,7 @@ function typeName(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   // From a query string, whose values are converted.
-  if (Number.isNaN(value)) return "something else";
+  if (Number.isNaN(value)) return "text";
   if (value === Infinity || value === -Infinity) return "one that is too large";
   if (typeof value === "number" && !Number.isInteger(value)) return "a fraction";
   return article(typeof value);

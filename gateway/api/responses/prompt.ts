@@ -20,7 +20,7 @@ export async function readResponse(
   items: readonly InputItem[],
   maxTokens?: number | null,
 ): Promise<ChatPrompt> {
-  refuseImages(items);
+  refuseImages(items, body);
   const calls = callsOf(body);
   const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {
@@ -112,11 +112,20 @@ const PARTS = new Set([
 ]);
 
 /** Refuses images as unsupported, not as invalid: an engine may accept them. */
-function refuseImages(items: readonly InputItem[]): void {
-  for (const item of items)
-    if (item.type === undefined || item.type === "message")
-      for (const part of typeof item.content === "string" ? [] : item.content)
-        if (part.type === IMAGE) throw unsupported(IMAGE, "input");
+function refuseImages(items: readonly InputItem[], { input }: InputTokensRequest): void {
+  for (const item of items) {
+    if (item.type !== undefined && item.type !== "message") continue;
+    const hasImage = typeof item.content !== "string" && item.content.some(({ type }) => type === IMAGE);
+    if (!hasImage) continue;
+    if (typeof input !== "string" && input.includes(item)) throw unsupported(IMAGE, "input");
+    const named = item.id ? `, '${item.id}',` : "";
+    throw new ApiError(
+      400,
+      "invalid_request_error",
+      `An item of the conversation${named} has an image, which this model's workers do not support. Remove the item, or start another conversation.`,
+      { param: "conversation", code: "unsupported_parameter" },
+    );
+  }
 }
 
 /** Refuses items and media that nothing here can take as unsupported, not as invalid: an engine may accept them. */

@@ -9,6 +9,8 @@ import { include } from "./include.ts";
 const textPart = z.object({
   type: z.enum(["input_text", "output_text", "text", "reasoning_text", "summary_text"]),
   text: z.string(),
+  annotations: z.array(z.unknown()).optional(),
+  logprobs: z.array(z.unknown()).nullish(),
 });
 const refusalPart = z.object({ type: z.literal("refusal"), refusal: z.string() });
 const imagePart = z.object({

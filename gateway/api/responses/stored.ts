@@ -35,7 +35,11 @@ const flag = z
   .enum(["true", "false", "1", "0"])
   .default("false")
   .transform((value) => value === "true" || value === "1");
-const sequenceNumber = z.coerce.number().int().min(-1).default(-1);
+const sequenceNumber = z
+  .string()
+  .regex(/^(-1|\d{1,15})$/, "it must be the number of an event.")
+  .default("-1")
+  .transform(Number);
 
 /** `DELETE /v1/responses/{id}` */
 export const deleteResponse: StoredRoute = async (context, { responses }, id) => {

@@ -52,6 +52,10 @@ function readAtom(reader: Reader, depth: number): Pattern {
     case "+":
     case "?":
       throw new PatternError(`has a '${character}' with nothing before it`);
+    case "]":
+      throw new PatternError(
+        "has a ']' without a '['; write '\\]' for the character. Classes within classes, such as [[:alpha:]], are not supported",
+      );
     default: {
       const code = character.codePointAt(0)!;
       return { kind: "class", ranges: [[code, code]] };

@@ -1,3 +1,4 @@
+import { isRecord } from "../../kernel/json.ts";
 import { accepts } from "../automata/automaton.ts";
 import { invalid, type Located, pathTo, type SchemaObject, unsupported } from "./located.ts";
 import { isWithin, limitsOf } from "./numbers.ts";
@@ -24,7 +25,19 @@ export function allowedValues(
 function listsOf({ schema, path }: Located<SchemaObject>): (readonly unknown[])[] {
   const { enum: values, const: value } = schema;
   if (values !== undefined && !Array.isArray(values)) throw invalid(pathTo(path, "enum"), "a list");
+  for (const [index, each] of (values ?? []).entries()) refuseRounded(each, pathTo(path, "enum", index));
+  if (value !== undefined) refuseRounded(value, pathTo(path, "const"));
   return [...(values === undefined ? [] : [values]), ...(Object.hasOwn(schema, "const") ? [[value]] : [])];
+}
+
+/** Refuses integers that may have been rounded when the request was parsed, wherever they are in a value. */
+function refuseRounded(value: unknown, path: string): void {
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw unsupported(path, "JSON parsers round integers beyond 2^53. Use a string with a pattern.");
+  if (Array.isArray(value))
+    for (const [index, each] of value.entries()) refuseRounded(each, pathTo(path, index));
+  else if (isRecord(value))
+    for (const [key, each] of Object.entries(value)) refuseRounded(each, pathTo(path, key));
 }
 
 function typeOf(value: unknown): Type {
