@@ -10,16 +10,27 @@ const listSchema = z.looseObject({
   data: z.array(z.looseObject({ url: z.string(), name: z.string(), kind: z.string().nullish(), role })),
 });
 
+/** What answers requests for a gateway. */
+export interface GatewayMembers {
+  readonly engines: EngineSpec[];
+  /** Whether it has workers of its own. */
+  readonly hasWorkers: boolean;
+}
+
 /**
  * The engines of a running gateway, from its admin API.
  * @returns undefined if the address is not a gateway
  */
-export async function enginesOfGateway(api: EngineApi): Promise<EngineSpec[] | undefined> {
+export async function membersOfGateway(api: EngineApi): Promise<GatewayMembers | undefined> {
   try {
-    const read = listSchema.safeParse(await api.getJson("/admin/workers"));
-    return read.data?.data
-      .filter(({ kind }) => kind !== "stator")
-      .map(({ url, name, role }) => ({ url, name, role }));
+    const { data } = listSchema.safeParse(await api.getJson("/admin/workers"));
+    const engines = data?.data.filter(({ kind }) => kind !== "stator");
+    return (
+      engines && {
+        engines: engines.map(({ url, name, role }) => ({ url, name, role })),
+        hasWorkers: engines.length < data!.data.length,
+      }
+    );
   } catch {
     // An engine may answer anything to this.
     return undefined;

@@ -10,7 +10,7 @@ import type { Evidence } from "./evidence.ts";
 import { type ExamineOptions, examine } from "./examine.ts";
 import type { Check, Diagnosis, EngineDiagnosis } from "./types.ts";
 
-export { askGateway, enginesOfGateway } from "./gateway-engines.ts";
+export { askGateway, membersOfGateway } from "./gateway-engines.ts";
 export type * from "./types.ts";
 
 export interface DiagnoseOptions extends ExamineOptions {

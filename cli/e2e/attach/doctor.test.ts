@@ -2,6 +2,8 @@ import { expect, test } from "vitest";
 import { startVllm } from "#stand-ins";
 import { refusalOf } from "../refusal.ts";
 import { StatorProcess } from "../stator-process.ts";
+import { startOwnGateway } from "../workers/own-gateway.ts";
+import { Reciter } from "../workers/reciter.ts";
 
 const doctor = (...args: string[]) => new StatorProcess(["doctor", "--config=none", ...args]);
 
@@ -44,6 +46,13 @@ test("stator doctor examines the engines of a running gateway by its address", a
   const { engines } = JSON.parse(stator.stdout);
   expect(engines).toMatchObject([{ engine: { url: one.url } }, { engine: { url: other.url } }]);
   await gateway.stop();
+});
+
+test("stator doctor says so if a gateway has no engines, but workers of its own", async () => {
+  const { url } = await startOwnGateway({ engine: new Reciter("plain") });
+  const { code, stderr } = await refusalOf("doctor", "--config=none", url);
+  expect(code).toBe(2);
+  expect(stderr).toContain("is a gateway with workers of its own and no engines");
 });
 
 test.each([

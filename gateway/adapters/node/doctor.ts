@@ -1,6 +1,7 @@
 import type { Logger } from "#runtime";
-import { askGateway, combine, type Diagnosis, diagnose, enginesOfGateway } from "../../doctor/index.ts";
+import { askGateway, combine, type Diagnosis, diagnose, membersOfGateway } from "../../doctor/index.ts";
 import { createEngineApi } from "../../engines/index.ts";
+import { invalidRequest } from "../../kernel/errors.ts";
 import type { EngineSpec } from "../../models/members/engine-spec.ts";
 import { checkedSpec } from "../../models/members/engine-url.ts";
 import { createPromptReaderLoader } from "../../models/prompt-readers.ts";
@@ -41,9 +42,13 @@ export async function diagnoseEngines(
     createEngineApi(url, { apiKey, timeoutMs: limitMs, fetch });
   const found = await Promise.all(
     given.map(checkedSpec).map(async (spec): Promise<EngineSpec[] | Diagnosis> => {
-      const engines = await enginesOfGateway(createApi(spec));
+      const { engines = [], hasWorkers } = (await membersOfGateway(createApi(spec))) ?? {};
+      if (engines.length === 0 && hasWorkers)
+        throw invalidRequest(
+          `${spec.url} is a gateway with workers of its own and no engines: their KV events are part of it, and GET /admin/workers tells their state. Name engines, or a gateway with engines; --isolation examines any gateway, and --discovery a cluster.`,
+        );
       // A gateway without engines is examined itself, which reports that.
-      if (engines === undefined || engines.length === 0) return [spec];
+      if (engines.length === 0) return [spec];
       const theirs = await askGateway(createApi(spec, timeoutMs * WAITS), timeoutMs);
       // An older gateway lists its engines without their keys, and its own key is not for them.
       return theirs ?? engines.map((engine) => ({ ...spec, apiKey: undefined, ...engine }));
