@@ -186,6 +186,9 @@ const OTHER = endpoint("other", "", "none", { createsResources: true, isRepeatab
 /** @param path normalized, starting with `/v1/`, without the query */
 export const endpointOf = (path: string): Endpoint => ENDPOINTS.get(path) ?? OTHER;
 
+/** Whether a path is one of Anthropic's API. */
+export const isOfMessages = (path: string): boolean => /^\/v1\/messages(\/|$)/.test(path);
+
 /** The methods with which a known path is forwarded to engines; none for an unknown path. */
 export function methodsOf(path: string): readonly string[] {
   if (ENDPOINTS.has(path)) return ["POST"];

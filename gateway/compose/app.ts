@@ -6,7 +6,7 @@ import { canonicalPath, isModelPath } from "../access/paths.ts";
 import { createConversation } from "../api/conversations/conversations.ts";
 import { CONVERSATION_ROUTES } from "../api/conversations/routes.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
-import { ENDPOINTS, methodsOf } from "../api/endpoints.ts";
+import { ENDPOINTS, isOfMessages, methodsOf } from "../api/endpoints.ts";
 import { listModels, retrieveModel } from "../api/openai/models.ts";
 import { forwardAny, forwardOr } from "../api/passthrough/routes.ts";
 import { isConversationHere, isResponseHere } from "../api/responses/keeper.ts";
@@ -180,7 +180,7 @@ const FORWARDED_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELET
 
 /** Whether the client uses Anthropic's API, whose clients always send the header. */
 const isOfAnthropic = (path: string, version: string | undefined) =>
-  version !== undefined || /^\/v1\/messages(\/|$)/.test(path);
+  version !== undefined || isOfMessages(path);
 
 /** Whether a path is one of a route's. A parameter is one segment, or the rest of the path. */
 function matches(route: string, path: string): boolean {

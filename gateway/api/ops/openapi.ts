@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isOfMessages } from "../endpoints.ts";
 import type { Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
@@ -14,7 +15,7 @@ export function openApiDocument(version: string): object {
     openapi: "3.1.0",
     info: { title: "Stator", version, license: { name: "Apache-2.0", identifier: "Apache-2.0" } },
     paths,
-    components: { schemas: { Error: ERROR_SCHEMA } },
+    components: { schemas: { Error: ERROR_SCHEMA, AnthropicError: ANTHROPIC_ERROR_SCHEMA } },
   };
 }
 
@@ -32,6 +33,20 @@ const ERROR_SCHEMA = {
         code: { type: ["string", "null"] },
       },
     },
+  },
+};
+
+const ANTHROPIC_ERROR_SCHEMA = {
+  type: "object",
+  required: ["type", "error", "request_id"],
+  properties: {
+    type: { const: "error" },
+    error: {
+      type: "object",
+      required: ["type", "message"],
+      properties: { type: { type: "string" }, message: { type: "string" } },
+    },
+    request_id: { type: "string" },
   },
 };
 
@@ -64,15 +79,21 @@ function describeOperation(operation: Operation): object {
     responses: Object.fromEntries(
       Object.entries(operation.responses).map(([status, text]) => [
         status,
-        describeResponse(text, /^[45]/.test(status) && status !== operation.unlikeErrors),
+        describeResponse(text, isError(status, operation) ? errorNameOf(operation) : undefined),
       ]),
     ),
   };
 }
 
-function describeResponse(description: string, isError: boolean): object {
-  if (!isError) return { description };
-  const schema = { $ref: "#/components/schemas/Error" };
+const isError = (status: string, { unlikeErrors }: Operation) =>
+  /^[45]/.test(status) && status !== unlikeErrors;
+
+const errorNameOf = ({ path }: Operation) => (isOfMessages(path) ? "AnthropicError" : "Error");
+
+/** @param errorName the schema of its body, if it is an error */
+function describeResponse(description: string, errorName: string | undefined): object {
+  if (errorName === undefined) return { description };
+  const schema = { $ref: `#/components/schemas/${errorName}` };
   return { description, content: { "application/json": { schema } } };
 }
 

@@ -4,7 +4,7 @@ const name = z
   .string()
   .min(1)
   .max(256)
-  .regex(/^\P{Cc}*$/u, "a name has no control characters.");
+  .refine((text) => !/\p{Cc}/u.test(text), "a name has no control characters.");
 
 const common = {
   lora_name: name.describe("The adapter's name, by which requests ask for it."),
