@@ -6,8 +6,9 @@ import { isRecord } from "../kernel/json.ts";
 import type { GatewayDependencies } from "./dependencies.ts";
 import { ENDPOINTS } from "./endpoints.ts";
 import { RESUMABLE_HEADER, resumableHeader } from "./openai/stator-extension.ts";
-import { followEvents, LoggedStream } from "./responses/background.ts";
+import { followEvents } from "./responses/follow.ts";
 import { STREAM } from "./responses/items.ts";
+import { LoggedStream } from "./responses/logged-stream.ts";
 import { ownerOf } from "./responses/owner.ts";
 
 /** For how long a stream can be resumed after its end, in milliseconds. */
