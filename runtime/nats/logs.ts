@@ -168,6 +168,11 @@ export class NatsLogs {
     return () => subscription.unsubscribe();
   }
 
+  /** @throws Error if the stream does not answer */
+  async isThere(): Promise<void> {
+    await this.#manager.streams.info(this.#stream);
+  }
+
   close(): void {
     this.#shared.release();
   }

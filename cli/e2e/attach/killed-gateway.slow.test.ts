@@ -45,10 +45,12 @@ const post = (url: string, path: string, body: object, headers: Record<string, s
     body: JSON.stringify({ model: "tiny", stream: true, ...body }),
   });
 
-test.each([
+const STORES = [
   ["a folder", () => `file:${temporaryFolder()}`],
   ...(server === undefined ? [] : [["NATS", () => `nats://${server.host}`] as const]),
-] as const)(
+] as const;
+
+test.each(STORES)(
   "streams of a killed gateway end with an error at another one (%s)",
   { timeout: 120_000 },
   async (_, place) => {
@@ -77,6 +79,31 @@ test.each([
     expect(events!.trimEnd().split("\n\n").at(-1)).toMatch(/^event: (error|response\.failed)\n.*has ended/s);
     const failed = await (await fetch(`${two.url}/v1/responses/${id}`)).json();
     expect(failed).toMatchObject({ status: "failed", error: { code: "server_error" } });
+    expect(await two.stator.stop()).toBe(0);
+  },
+);
+
+test.each(STORES)(
+  "what a suspended gateway makes is cancelled and deleted at another one (%s)",
+  { timeout: 120_000 },
+  async (_, place) => {
+    const store = `--responses-store=${place()}`;
+    const [one, two] = [await attach([engine.url], store), await attach([engine.url], store)];
+    const make = async () => {
+      const made = await post(one.url, "/v1/responses", { input: "Hi", background: true, stream: false });
+      return `${two.url}/v1/responses/${(await made.json()).id}`;
+    };
+    const [cancelled, deleted] = [await make(), await make()];
+    one.stator.signal("SIGSTOP");
+    const answer = await fetch(`${cancelled}/cancel`, { method: "POST" });
+    // A gateway that NATS finds silent counts as dead.
+    const { status } = await answer.json();
+    expect([answer.status, ["cancelled", "failed"].includes(status)]).toEqual([200, true]);
+    expect((await fetch(deleted, { method: "DELETE" })).status).toBe(200);
+    one.stator.signal("SIGCONT");
+    expect(await one.stator.stop()).toBe(0);
+    expect(await (await fetch(cancelled)).json()).toMatchObject({ status });
+    expect((await fetch(deleted)).status).toBe(404);
     expect(await two.stator.stop()).toBe(0);
   },
 );

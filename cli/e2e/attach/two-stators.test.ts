@@ -144,6 +144,19 @@ test.each([
     const next = await after!.responses.create({ model, input: "Sure?", previous_response_id: id });
     expect((await after!.responses.inputItems.list(next.id)).data).toHaveLength(1);
     await after!.responses.delete(id);
-    await expect(after!.responses.retrieve(id)).rejects.toMatchObject({ status: 404 });
+    for (const openai of [before!, after!])
+      await expect(openai.responses.retrieve(id)).rejects.toMatchObject({ code: "response_not_found" });
+  }
+  const { id } = made.at(-1)!;
+  for (const openai of [before!, after!]) {
+    for (const unknown of [id, "resp_0123456789abcdef", "resp-other"])
+      await expect(openai.responses.retrieve(unknown)).rejects.toMatchObject({ status: 404 });
+    const kept = await openai.responses.create({ model: names[1]!, input: "Paris?" });
+    const continued = (each: OpenAI) =>
+      each.responses.create({ model: names[0]!, input: "Sure?", previous_response_id: kept.id });
+    if (names[0] === names[1]) await continued(openai);
+    else
+      for (const each of [before!, after!])
+        await expect(continued(each)).rejects.toMatchObject({ status: 400, param: "previous_response_id" });
   }
 });

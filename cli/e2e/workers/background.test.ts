@@ -149,6 +149,8 @@ describe.each(STORES)("Responses in the background, kept in %s", (_, responsesSt
       if (index % 3 === 0) {
         const { status } = await client.responses.cancel(id);
         for (const each of clients) expect(await each.responses.retrieve(id)).toMatchObject({ status });
+        const events = await eventsUntil(await get(`${id}?stream=true`), Number.POSITIVE_INFINITY);
+        expect(events.at(-1)).toContain(`event: response.${status}\n`);
       } else {
         await client.responses.delete(id);
         for (const each of clients)

@@ -4,7 +4,6 @@ import { encodeHeaderValue } from "../../kernel/header-values.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
 import { isSaltable } from "../../models/members/saltable.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
-import type { Models } from "../../models/models.ts";
 import type { AnswerFormats } from "../../parsers/answer-parser.ts";
 import { NO_PARSER } from "../../parsers/formats.ts";
 import { hasManyMessages, refuseOverlongConversation } from "../../prompts/limits.ts";
@@ -16,7 +15,7 @@ import { isPrefillWorker } from "../../routing/filters/role.ts";
 import { exactPrompt, type Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { Endpoint } from "../endpoint.ts";
-import { endpointOf, type Resource, resourceOf, usesCache } from "../endpoints.ts";
+import { endpointOf, resourceOf, usesCache } from "../endpoints.ts";
 import { beginRequest, expectedAnswer } from "../openai/request.ts";
 import { rescueFormats } from "../rescue/options.ts";
 import { formatsFor } from "../rescue/rescuer.ts";
@@ -28,7 +27,7 @@ import { forwardedHeaders } from "./headers.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 import { removeReservedFields } from "./reserved-fields.ts";
-import { engineWith } from "./resource-owner.ts";
+import { engineFor } from "./resource-owner.ts";
 import { namespaceFor, requireSaltable, routingSalt } from "./salts.ts";
 import { send } from "./send.ts";
 import { stableFieldOf, withStableField } from "./stable-prefix.ts";
@@ -121,17 +120,6 @@ export async function forward(
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
   return send(context, dependencies, job, meta, { translation: translated, rescue });
-}
-
-/** The only engine that can answer, because it keeps the resource in question. */
-async function engineFor(
-  resource: Resource | undefined,
-  model: Model,
-  models: Models<Model>,
-): Promise<string | undefined> {
-  if (resource === undefined) return undefined;
-  const hasOne = model.engines.members().length < 2;
-  return hasOne ? models.resources.find(resource.id) : engineWith(resource, [model], models);
 }
 
 /** The request without Claude Code's billing header, or a warning that it spoils the engines' caches. */

@@ -2,7 +2,8 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { toApiError } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { BACKGROUND, followEvents } from "./follow.ts";
+import { noResponse } from "./conversation.ts";
+import { eventsOf, followEvents } from "./follow.ts";
 import { LoggedStream } from "./logged-stream.ts";
 import { failedResponse, type ResponseObject } from "./response.ts";
 import type { StoredResponse } from "./store.ts";
@@ -56,6 +57,6 @@ export async function inBackground(
     await responses.delete(id);
     throw error;
   }
-  if (isStreamed) return followEvents(context, dependencies, id, { from: 0, ...BACKGROUND });
+  if (isStreamed) return followEvents(context, dependencies, id, { from: 0, ...eventsOf(noResponse(id)) });
   return Response.json(response, { headers: { "x-request-id": context.var.requestId } });
 }

@@ -18,13 +18,16 @@ export async function findResponse(
   // The same store keeps conversations, which are no responses.
   const stored = id.startsWith(RESPONSE) ? await store.get(id) : undefined;
   if (stored !== undefined && stored.owner === owner) return stored;
-  throw new ApiError(
+  throw noResponse(id, param);
+}
+
+export const noResponse = (id: string, param: string | null = null) =>
+  new ApiError(
     404,
     "invalid_request_error",
     `There is no response '${id.slice(0, 100)}': it was not stored, was deleted, or is too old.`,
     { param, code: "response_not_found" },
   );
-}
 
 /**
  * The items of a request's input, and of the whole conversation that ends with them. Input that the request's

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
-import { ApiError, toApiError } from "../../kernel/errors.ts";
+import { type ApiError, toApiError } from "../../kernel/errors.ts";
 import { type EventApi, errorEvent } from "../../requests/wire/event-api.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { ownerOf } from "./owner.ts";
@@ -40,7 +40,8 @@ export async function followEvents(
     }
     if (!leaving.signal.aborted) stream.end();
   })().catch((error: unknown) => {
-    stream.write(errorEvent(api, toApiError(error), { requestId: context.var.requestId, tail }));
+    const { requestId } = context.var;
+    stream.write(errorEvent(api, toApiError(error), { requestId, tail, next: from }));
     stream.end();
   });
   return stream.response;
@@ -54,15 +55,5 @@ interface Followed {
   readonly missing: ApiError;
 }
 
-/** How the events of responses are followed. */
-export const BACKGROUND = {
-  api: "responses",
-  get missing() {
-    return new ApiError(
-      400,
-      "invalid_request_error",
-      "Only responses that were created with background set to true can be streamed again.",
-      { param: "stream", code: "invalid_value" },
-    );
-  },
-} as const;
+/** How the events of a response are followed. @param missing the error if it has none */
+export const eventsOf = (missing: ApiError) => ({ api: "responses", missing }) as const;

@@ -51,7 +51,7 @@ export function responsesFormat(
     },
     end(usage) {
       const ended = endedResponse(response, items.done, finishReason, usage);
-      return mapped(onEnd(ended), (response) => writer.event(`response.${ended.status}`, { response }));
+      return mapped(onEnd(ended), (response) => writer.event(`response.${response.status}`, { response }));
     },
     error(error: ApiError) {
       const failed = failedResponse(response, items.done, error);

@@ -93,7 +93,7 @@ export function readCreation(raw: unknown): ResponsesRequest {
 
 /**
  * At a response's end, stores it if it is to be stored, and adds it to its conversation.
- * @returns the response for the client, which says so if that has failed
+ * @returns the response for the client: as it has ended, if it was cancelled before; it says so if storing it has failed
  */
 export function saver(
   { responses, log }: GatewayDependencies,
@@ -108,6 +108,11 @@ export function saver(
     const items = [...input, ...(output as PlainItem[])].map(keptItem);
     await responses.change(id, { type: "added", items });
   };
+  /** How a response has ended that was cancelled, or deleted, before its end. */
+  const earlierEnd = async (response: ResponseObject): Promise<ResponseObject> => {
+    const kept = await responses.get(response.id).catch(() => undefined);
+    return kept?.response ?? { ...response, status: "cancelled", output: [], usage: null };
+  };
   return (response) => {
     const saving: Promise<Partial<ResponseObject>>[] = [];
     /** @param otherwise what the client gets if it fails */
@@ -120,6 +125,13 @@ export function saver(
     };
     const stored = { owner, response, input };
     const settled = background ? responses.settle(stored) : undefined;
+    if (settled !== undefined)
+      saving.push(
+        settled.then(
+          (counts) => (counts ? {} : earlierEnd(response)),
+          () => ({}),
+        ),
+      );
     if (store !== false) attempt("store a response", settled ?? responses.put(stored), { store: false });
     if (conversationId !== undefined) {
       const adding = add(conversationId, response, settled);

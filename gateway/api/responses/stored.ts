@@ -4,8 +4,8 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { validateField } from "../openai/validate.ts";
-import { findResponse, listedInput } from "./conversation.ts";
-import { BACKGROUND, followEvents } from "./follow.ts";
+import { findResponse, listedInput, noResponse } from "./conversation.ts";
+import { eventsOf, followEvents } from "./follow.ts";
 import { includedIn } from "./include.ts";
 import { ownerOf } from "./owner.ts";
 import { pageOf } from "./page.ts";
@@ -28,8 +28,16 @@ export const retrieveResponse: StoredRoute = async (context, dependencies, id) =
     throw invalidRequest("'starting_after' is only allowed together with 'stream=true'.", "starting_after");
   }
   const after = validateField(sequenceNumber, query("starting_after"), "starting_after");
-  return followEvents(context, dependencies, id, { from: after + 1, ...BACKGROUND });
+  // One in the background has events until it is deleted.
+  const missing = response.background === true ? noResponse(id) : notInBackground();
+  return followEvents(context, dependencies, id, { from: after + 1, ...eventsOf(missing) });
 };
+
+const notInBackground = () =>
+  invalidRequest(
+    "Only responses that were created with background set to true can be streamed again.",
+    "stream",
+  );
 
 const flag = z
   .enum(["true", "false", "1", "0"])

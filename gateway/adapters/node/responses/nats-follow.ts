@@ -1,6 +1,6 @@
 import type { LogReader, NatsLogs } from "#runtime/node";
-import { makerEnded } from "../../../api/responses/response.ts";
-import { END } from "./nats-log.ts";
+import { deletedMeanwhile, makerEnded } from "../../../api/responses/response.ts";
+import type { Events } from "./nats-log.ts";
 import type { Makers } from "./nats-makers.ts";
 
 /** How often it is asked whether a silent response is still being made, in milliseconds. */
@@ -28,20 +28,29 @@ export async function* followLog(
   try {
     while (!signal.aborted) {
       const entry = await reader.next();
-      if (entry?.text === END) return;
-      if (entry === undefined && !isMade) throw makerEnded();
+      if (entry === undefined && !isMade)
+        throw (await isDeleted(logs, id)) ? deletedMeanwhile(id) : makerEnded();
       if (entry === undefined) {
         // What came while it was read has resolved this already.
         if (await isSilent(news.promise)) isMade = await makers.isMade(id);
         else news = Promise.withResolvers();
         continue;
       }
-      for (const event of JSON.parse(entry.text) as string[]) if (number++ >= from) yield event;
+      const { from: first, events, isLast }: Events = JSON.parse(entry.text);
+      if (first !== number) throw deletedMeanwhile(id);
+      for (const event of events) if (number++ >= from) yield event;
+      if (isLast) return;
     }
   } finally {
     stop();
     signal.removeEventListener("abort", onAbort);
   }
+}
+
+/** Whether a log has lost its head. */
+async function isDeleted(logs: NatsLogs, id: string): Promise<boolean> {
+  const head = await logs.read(`${id}.events`).next();
+  return head === undefined || "from" in JSON.parse(head.text);
 }
 
 /** Whether there are no news for a while. */

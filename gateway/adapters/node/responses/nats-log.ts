@@ -3,8 +3,13 @@ import type { NatsLogs } from "#runtime/node";
 import type { ResponseLog } from "../../../api/responses/store.ts";
 import type { Makers } from "./nats-makers.ts";
 
-/** The last text of a log; the others are lists of events. */
-export const END = "null";
+/** A text of a log, after its head. */
+export interface Events {
+  /** How many events come before; a log that was deleted misses some. */
+  readonly from: number;
+  readonly events: readonly string[];
+  readonly isLast: boolean;
+}
 
 /** While NATS is away, writing is tried again this often, every so many milliseconds. */
 const ATTEMPTS = 20;
@@ -19,6 +24,7 @@ export class NatsLog implements ResponseLog {
   #hasFailed = false;
   /** What is to be written next. */
   #events: string[] = [];
+  #written = 0;
   #writing: Promise<void> | undefined;
 
   constructor(logs: NatsLogs, makers: Makers, id: string) {
@@ -38,18 +44,20 @@ export class NatsLog implements ResponseLog {
 
   async end(): Promise<void> {
     await this.#writing;
-    await this.#append(END);
+    await this.#append([], true);
     this.#stop();
   }
 
   async #write(): Promise<void> {
-    while (this.#events.length > 0) await this.#append(JSON.stringify(this.#events.splice(0)));
+    while (this.#events.length > 0) await this.#append(this.#events.splice(0), false);
     this.#writing = undefined;
   }
 
   /** Nobody can follow a response whose events cannot be written, so that it is cancelled. */
-  async #append(text: string): Promise<void> {
+  async #append(events: readonly string[], isLast: boolean): Promise<void> {
     const id = randomId();
+    const text = JSON.stringify({ from: this.#written, events, isLast } satisfies Events);
+    this.#written += events.length;
     for (let attempt = 1; attempt <= ATTEMPTS && !this.#hasFailed; attempt++) {
       try {
         await this.#logs.append(this.#log, text, id);

@@ -28,27 +28,30 @@ export class Makers {
 
   /** Whether somebody is making a response. */
   async isMade(id: string): Promise<boolean> {
-    if (await this.#ask(id, "")) return true;
+    if (await this.#asks(id)) return true;
     await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
-    return this.#ask(id, "");
+    return this.#asks(id);
   }
 
+  /** Asks the maker to stop, if there is one. It may be suspended, and stops later. */
   async cancel(id: string): Promise<void> {
-    await this.#ask(id, CANCEL);
+    this.#logs.connection.publish(this.#logs.signalSubject(id), CANCEL);
+    await this.#logs.connection.flush();
   }
 
-  /** @returns false if nobody makes the response */
-  async #ask(id: string, question: string, mayRepeat = true): Promise<boolean> {
+  /** Whether somebody says that it makes the response. One who is silent although NATS is there is suspended or dead. */
+  async #asks(id: string): Promise<boolean> {
     const { errors } = await import("@nats-io/transport-node");
     try {
-      await this.#logs.connection.request(this.#logs.signalSubject(id), question, { timeout: ANSWER_MS });
+      await this.#logs.connection.request(this.#logs.signalSubject(id), "", { timeout: ANSWER_MS });
       return true;
     } catch (error) {
       if (error instanceof errors.NoRespondersError) return false;
       if (error instanceof errors.RequestError && error.isNoResponders()) return false;
-      // It may have ended meanwhile.
-      if (error instanceof errors.TimeoutError && mayRepeat) return this.#ask(id, question, false);
-      throw error;
+      if (!(error instanceof errors.TimeoutError)) throw error;
+      // Throws if NATS itself is silent.
+      await this.#logs.isThere();
+      return false;
     }
   }
 }
