@@ -88,7 +88,7 @@ describe("a parameter", () => {
     [{ top_p: 0 }, "top_p", "invalid_value", "more than 0"],
     [{ max_tokens: 1.5 }, "max_tokens", "invalid_type", "an integer"],
     [{ n: 0 }, "n", "invalid_value", "at least 1"],
-    [{ stop: ["a", "b", "c", "d", "e"] }, "stop", "invalid_value", "at most 4 items"],
+    [{ stop: Array.from({ length: 65 }, String) }, "stop", "invalid_value", "at most 64 items"],
     [{ frequency_penalty: -3 }, "frequency_penalty", "invalid_value", "at least -2"],
     [{ stream_options: { include_usage: true } }, "stream_options", "invalid_value", "'stream'"],
     [{ top_logprobs: 2 }, "top_logprobs", "invalid_value", "'logprobs'"],

@@ -367,6 +367,16 @@ describe.each(Object.entries(SHAPES))("%s", (_, { schema, good, bad }) => {
   });
 });
 
+test.each([
+  ["int8", -128, 127],
+  ["uint8", 0, 255],
+  ["uint32", 0, 2 ** 32 - 1],
+])("format: %s, which validators do not know", (format, least, most) => {
+  const { grammar } = bothOf({ type: "integer", format });
+  const numbers = [least - 1, least, most, most + 1].map((number) => grammar.accepts(String(number)));
+  expect(numbers).toEqual([false, true, true, false]);
+});
+
 test("reads what drafts before 2019 and OpenAPI 3.0 write differently", () => {
   const { grammar } = bothOf({ type: "integer", minimum: 3 });
   expect(grammar.accepts("3")).toBe(true);

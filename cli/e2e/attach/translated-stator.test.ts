@@ -66,8 +66,25 @@ describe.each([
     },
   ],
   ["/v1/responses", "a conversation that is too long", { input: "x".repeat(5000) }],
+  ["/v1/responses", "no input", { input: [] }],
+  [
+    "/v1/responses",
+    "a format that the model cannot keep to",
+    { input: "Hi", text: { format: { type: "json_schema", name: "x", schema: {} } } },
+  ],
+  ["/v1/responses", "an expression that the model cannot keep to", { input: "Hi", guided_regex: "a" }],
+  [
+    "/v1/responses",
+    "a choice of an unknown tool",
+    {
+      input: "Hi",
+      tools: [{ type: "function", name: "f" }],
+      tool_choice: { type: "function", name: "g" },
+    },
+  ],
   ["/v1/responses", "a limit", { input: "Hi", max_output_tokens: 5 }],
   ["/v1/messages", "a stop sequence", { ...question, stop_sequences: ["of", "course"] }],
+  ["/v1/messages", "many stop sequences", { ...question, stop_sequences: ["1", "2", "3", "4", "5", "of"] }],
   ["/v1/messages", "a limit", { ...question, max_tokens: 5 }],
   [
     "/v1/messages",

@@ -6,7 +6,18 @@ import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";
 import { type AllowedCalls, chosenCalls, refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported } from "../openai/validate.ts";
+import { asChat, type FieldNames } from "../translation/field-names.ts";
 import type { CountTokensRequest } from "./schemas.ts";
+
+/** How Messages call the fields of chats. */
+export const FIELD_NAMES: FieldNames = [
+  [/^messages.*/, "messages"],
+  [/^stop/, "stop_sequences"],
+  [/^response_format(\.json_schema)?/, "output_config.format"],
+  [/^tools\[(\d+)\]\.function\.parameters/, "tools[$1].input_schema"],
+  [/^tools\[(\d+)\]\.function/, "tools[$1]"],
+  [/^tool_choice\.function\.name/, "tool_choice.name"],
+];
 
 /**
  * Renders and tokenizes the conversation of a request.
@@ -19,13 +30,15 @@ export function readMessages(
   maxTokens?: number,
 ): Promise<ChatPrompt> {
   const conversation = messagesConversation(body)!;
-  return readChat(model, {
-    conversation: { ...conversation, templateArguments: thinkingArguments(body) },
-    calls: callsOf(body),
-    maxTokens,
-    structured: structuredOf(body),
-    param: "messages",
-  });
+  return asChat(FIELD_NAMES, () =>
+    readChat(model, {
+      conversation: { ...conversation, templateArguments: thinkingArguments(body) },
+      calls: callsOf(body),
+      maxTokens,
+      structured: structuredOf(body),
+      param: "messages",
+    }),
+  );
 }
 
 /** The variables by which templates turn reasoning on and off. */

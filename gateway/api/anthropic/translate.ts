@@ -6,7 +6,7 @@ import { validate } from "../openai/validate.ts";
 import { streamFields, translatedHead } from "../translation/chat-fields.ts";
 import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
-import { choiceOf, refuseServerTools, refuseUnknownBlocks, structuredOf } from "./prompt.ts";
+import { choiceOf, FIELD_NAMES, refuseServerTools, refuseUnknownBlocks, structuredOf } from "./prompt.ts";
 import { messagesRequest } from "./schemas.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
@@ -43,19 +43,6 @@ export const translateMessages: Translator = async (context, { models }, json) =
     shorter: undefined,
     errorBody: (error) => anthropicError(error, requestId),
   };
-};
-
-/** Fields of chats that stand for others of Messages, and those with the same name. */
-const FIELD_NAMES = {
-  messages: "messages",
-  tools: "tools",
-  tool_choice: "tool_choice",
-  max_tokens: "max_tokens",
-  stop: "stop_sequences",
-  temperature: "temperature",
-  top_p: "top_p",
-  top_k: "top_k",
-  response_format: "output_config",
 };
 
 function choiceFields(choice: ReturnType<typeof messagesRequest.parse>["tool_choice"]): object {

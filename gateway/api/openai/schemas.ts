@@ -12,7 +12,7 @@ import { toolName } from "./tool-name.ts";
 
 export const tokenId = z.number().int().min(0).max(0xffff_ffff);
 
-const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(4)]);
+const stop = z.union([z.string().min(1), z.array(z.string().min(1)).max(64)]);
 
 const logitBias = z.record(
   z.string().regex(/^\d+$/, "the keys of logit_bias must be token ids."),

@@ -41,6 +41,8 @@ export async function conversationItems(
 ): Promise<{ input: readonly PlainItem[]; all: readonly InputItem[] }> {
   const history = await historyOf(store, owner, body);
   const given = await resolvedItems(store, owner, itemsOf(body.input), "input", history);
+  if (history.length + given.length === 0)
+    throw invalidRequest("'input' is empty, and nothing comes before it. Send a text or items.", "input");
   const isKept = conversationIdOf(body.conversation) !== undefined;
   if (isKept) refuseItemIds(given, "input");
   const input = isKept ? withoutKnownItems(given, history) : given;

@@ -6,8 +6,19 @@ import { responsesConversation } from "../../prompts/responses-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";
 import { type AllowedCalls, chosenCalls } from "../openai/tool-choice.ts";
+import { asChat, type FieldNames } from "../translation/field-names.ts";
 import type { InputItem, InputTokensRequest } from "./schemas.ts";
 import { forModel, functionsOf } from "./tools.ts";
+
+/** How Responses call the fields of chats. */
+export const FIELD_NAMES: FieldNames = [
+  [/^messages.*/, "input"],
+  [/^max_tokens/, "max_output_tokens"],
+  [/^reasoning_effort/, "reasoning.effort"],
+  [/^response_format(\.json_schema)?/, "text.format"],
+  [/^tools\[(\d+)\]\.function/, "tools[$1]"],
+  [/^tool_choice\.function\.name/, "tool_choice.name"],
+];
 
 /**
  * Renders and tokenizes a conversation.
@@ -25,13 +36,8 @@ export async function readResponse(
   const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {
     try {
-      return await readChat(model, {
-        conversation: conversationOf(body, kept),
-        calls,
-        maxTokens,
-        structured,
-        param: "input",
-      });
+      const chat = { conversation: conversationOf(body, kept), calls, maxTokens, structured, param: "input" };
+      return await asChat(FIELD_NAMES, () => readChat(model, chat));
     } catch (error) {
       const isTooLong = error instanceof ApiError && error.code === "context_length_exceeded";
       if (!isTooLong || body.truncation !== "auto" || withoutOldest(kept).length === 0) throw error;

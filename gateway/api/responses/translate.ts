@@ -10,7 +10,7 @@ import { conversationItems } from "./conversation.ts";
 import { responsesFormat } from "./format.ts";
 import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
-import { choiceOf, conversationOf, structuredOf, withoutOldest } from "./prompt.ts";
+import { choiceOf, conversationOf, FIELD_NAMES, structuredOf, withoutOldest } from "./prompt.ts";
 import { newResponse } from "./response.ts";
 import { logprobsOf, readCreation, saver } from "./responses.ts";
 import type { InputItem } from "./schemas.ts";
@@ -73,18 +73,3 @@ export const translateResponses: Translator = async (context, dependencies, json
 
 /** Parameters with the same meaning in chats. */
 const FURTHER = Object.keys(furtherSampling) as (keyof typeof furtherSampling)[];
-
-/** Fields of chats that stand for others of Responses, and those with the same name. */
-const FIELD_NAMES = {
-  ...Object.fromEntries(FURTHER.map((name) => [name, name])),
-  messages: "input",
-  tools: "tools",
-  tool_choice: "tool_choice",
-  max_tokens: "max_output_tokens",
-  temperature: "temperature",
-  top_p: "top_p",
-  top_logprobs: "top_logprobs",
-  response_format: "text.format",
-  reasoning_effort: "reasoning.effort",
-  structured_outputs: "structured_outputs",
-};

@@ -6,6 +6,7 @@ import { isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { AnswerFormat } from "../openai/format.ts";
 import { ChatEvents, chatAnswerOf } from "./chat-answer.ts";
+import { inOwnWords } from "./field-names.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
 import type { Translation } from "./translation.ts";
 
@@ -121,11 +122,11 @@ function errorOf(
   const message = errorMessageOf(value) ?? "The engine failed to answer.";
   const type = status < 500 ? "invalid_request_error" : "server_error";
   const { code, param } = isRecord(value) && isRecord(value.error) ? value.error : {};
-  const [field = ""] = typeof param === "string" ? param.split(/[.[]/, 1) : [];
-  return new ApiError(status, type, message, {
+  const details = {
     code: typeof code === "string" && code !== "" ? code : "engine_error",
-    param: fieldNames[field] ?? null,
-  });
+    param: typeof param === "string" ? param : null,
+  };
+  return inOwnWords(new ApiError(status, type, message, details), fieldNames);
 }
 
 const unreadable = (status: number) =>

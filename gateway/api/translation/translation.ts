@@ -9,6 +9,7 @@ import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { AnswerFormat } from "../openai/format.ts";
 import type { StoredResponse } from "../responses/store.ts";
+import type { FieldNames } from "./field-names.ts";
 import type { QuotedTokens } from "./quoted-tokens.ts";
 import type { TranslateWhen } from "./when.ts";
 
@@ -24,8 +25,7 @@ export interface Translation {
   /** Set if the answer's log probabilities are wanted: the vocabulary of the format. */
   readonly quoted?: QuotedTokens | undefined;
   errorBody(error: ApiError): object;
-  /** The field of the client's request that became this one of the chat, such as `messages`. */
-  readonly fieldNames: Readonly<Record<string, string>>;
+  readonly fieldNames: FieldNames;
   /** The same for a part of the conversation, if it may be sent in place of one that does not fit. */
   readonly shorter: (() => Translation) | undefined;
   /** Set if the answer is made whether or not its client stays. */

@@ -52,6 +52,11 @@ function readAtom(reader: Reader, depth: number): Pattern {
     case "+":
     case "?":
       throw new PatternError(`has a '${character}' with nothing before it`);
+    case "{":
+    case "}":
+      throw new PatternError(
+        `has a '${character}' that is no quantifier; write '\\${character}' for the character`,
+      );
     case "]":
       throw new PatternError(
         "has a ']' without a '['; write '\\]' for the character. Classes within classes, such as [[:alpha:]], are not supported",
@@ -75,7 +80,8 @@ function readAssertion(reader: Reader): Pattern | undefined {
 function readGroup(reader: Reader, depth: number): Pattern {
   if (reader.takeIf("?")) {
     const isPlain = reader.takeIf(":") || reader.takeMatch(/P?<[\p{L}_$][\p{L}\p{N}_$]*>/uy) !== null;
-    if (!isPlain) throw new PatternError("looks ahead or behind, or sets flags, which is not supported");
+    if (!isPlain)
+      throw new PatternError("has a group with '(?' that is not supported: only '(?:' and names are");
   }
   const body = readChoice(reader, depth + 1);
   if (!reader.takeIf(")")) throw new PatternError("has a '(' that is not closed");

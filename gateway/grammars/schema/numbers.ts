@@ -5,15 +5,27 @@ import type { JsonRules } from "../json-rules.ts";
 import { type Bound, type NumberLimits, numberAutomaton } from "../numbers.ts";
 import { numberOf } from "./keywords.ts";
 import { invalid, type Located, pathTo, type SchemaObject, unsupported } from "./located.ts";
+import { isStringFormat } from "./strings.ts";
 
 /** Most remainders that are told apart. */
 const LARGEST_STEP = 100;
 
-/** Bounds of OpenAPI's formats of integers. */
-const FORMATS: Readonly<Record<string, readonly [least: number, most: number]>> = {
+/** Bounds of integers: OpenAPI's formats, and those that generators write for other sizes. */
+const FORMATS: Readonly<Record<string, readonly [least: number, most: number] | undefined>> = {
+  int8: [-(2 ** 7), 2 ** 7 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
   int32: [-(2 ** 31), 2 ** 31 - 1],
   int64: [-(2 ** 63), 2 ** 63],
+  int: [-(2 ** 63), 2 ** 63],
+  uint8: [0, 2 ** 8 - 1],
+  uint16: [0, 2 ** 16 - 1],
+  uint32: [0, 2 ** 32 - 1],
+  uint64: [0, 2 ** 64],
+  uint: [0, 2 ** 64],
 };
+
+/** Formats that say how precise a number is, which its digits do not tell. */
+const HINTS = ["float", "double", "decimal"];
 
 /** What schemas demand of a number. @throws ApiError 400 for what cannot be honoured */
 export function limitsOf(schemas: readonly Located<SchemaObject>[], isInteger: boolean): NumberLimits {
@@ -69,8 +81,7 @@ function boundsOf(
   index: 0 | 1,
 ): Bound[] {
   const value = numberOf(located, inclusive);
-  const { format } = located.schema;
-  const formatBound = typeof format === "string" ? FORMATS[format]?.[index] : undefined;
+  const formatBound = formatBounds(located)?.[index];
   const bounds = formatBound === undefined ? [] : [{ value: formatBound, isExclusive: false }];
   const strict = located.schema[exclusive];
   // In draft 4 and OpenAPI 3.0, it is a flag of the other keyword.
@@ -84,6 +95,14 @@ function boundsOf(
     ...(value === undefined ? [] : [{ value, isExclusive: false }]),
     ...(strictValue === undefined ? [] : [{ value: strictValue, isExclusive: true }]),
   ];
+}
+
+function formatBounds({ schema: { format }, path }: Located<SchemaObject>): (typeof FORMATS)[string] {
+  if (typeof format !== "string" || HINTS.includes(format) || isStringFormat(format)) return undefined;
+  const bounds = FORMATS[format];
+  if (bounds !== undefined) return bounds;
+  const known = Object.keys(FORMATS).join(", ");
+  throw unsupported(pathTo(path, "format"), `the formats of numbers are ${known}. Leave it out.`);
 }
 
 /** @param sign 1 if the larger bound is the tighter one, -1 for the smaller one */

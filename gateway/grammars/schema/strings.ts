@@ -96,6 +96,9 @@ export function searchAutomaton(pattern: string, path: string): Automaton {
 /** Formats that say how a string is shown, not what it is. */
 const HINTS = ["password"];
 
+/** Whether a format says something of strings. */
+export const isStringFormat = (format: string): boolean => FORMATS.includes(format) || HINTS.includes(format);
+
 function formatsOf(located: Located<SchemaObject>): Automaton[] {
   const format = textOf(located, "format");
   if (format === undefined || HINTS.includes(format)) return [];
