@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { StatorProcess } from "../../cli/e2e/stator-process.ts";
-import { attach, type Setup } from "./setup.ts";
+import { areReady, attach, type Setup } from "./setup.ts";
 import type { VllmOptions } from "./vllm-server.ts";
 
 /** Engines that were started without what KV routing needs: both commands report it and the flag that fixes it. */
@@ -8,7 +8,12 @@ export function suiteOfDefects(setup: Setup): void {
   describe("A vLLM that was started", () => {
     test("without KV events and the report of cached tokens", async () => {
       const engine = await restart(setup, { kvEvents: false, reportsCachedTokens: false });
-      const { stator } = await attach([engine.url, setup.servers[1].url]);
+      const urls = [engine.url, setup.servers[1].url];
+      // The first answers of an engine that was just started can take longer than the table waits.
+      const before = await attach(urls);
+      await areReady(before.url, 2);
+      await before.stator.stop();
+      const { stator } = await attach(urls);
       expect(stator.stdout).toMatch(new RegExp(`${engine.name} .*none: predicted`));
       expect(stator.stdout).toContain("fix it with --kv-events-config");
       await stator.stop();
