@@ -52,6 +52,7 @@ function thinkingArguments({ thinking }: CountTokensRequest): Record<string, unk
 export function refuseServerTools(raw: unknown): void {
   refuseBuiltInTools(raw, ["custom"]);
   refuseUnsupported(raw, {
+    container: "No code runs here. Leave it out.",
     mcp_servers: "Connect to MCP servers in the client, and send their tools in 'tools'.",
   });
 }

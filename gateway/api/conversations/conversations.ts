@@ -8,7 +8,7 @@ import { ownerOf } from "../responses/owner.ts";
 import type { Change, KeptConversation } from "./changes.ts";
 import { findConversation, noConversation } from "./find.ts";
 import { CONVERSATION } from "./id.ts";
-import { itemsToKeep } from "./items-to-keep.ts";
+import { bodyWithItems, itemsToKeep } from "./items-to-keep.ts";
 import { conversationRequest, conversationUpdate } from "./schemas.ts";
 
 /** A route of the conversation with this id. */
@@ -25,8 +25,8 @@ export async function createConversation(
 ): Promise<Response> {
   const { json = {} } = await readJsonBody(context.req.raw, bodyLimit, true);
   const owner = ownerOf(context);
-  const items = await itemsToKeep(responses, owner, json, conversationRequest);
-  const { metadata } = validate(conversationRequest, json);
+  const { items: given, metadata } = bodyWithItems(conversationRequest, json);
+  const items = await itemsToKeep(responses, owner, given ?? []);
   const id = `${CONVERSATION}${randomId()}`;
   const createdAt = Math.floor(Date.now() / 1000);
   const created = { owner, createdAt, metadata: metadata ?? {}, items };

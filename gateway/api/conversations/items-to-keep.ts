@@ -9,21 +9,24 @@ import { refuseItemIds, refuseKnownItems } from "./item-ids.ts";
 import { keptItem } from "./kept-item.ts";
 
 /**
- * The items of a request, as a conversation keeps them.
+ * A request's items, as a conversation keeps them.
  * @param known the items that the conversation has
- * @throws ApiError 400 if one is invalid or known, 404 if one refers to an item that is not kept
+ * @throws ApiError 400 if one has an id that is malformed or known, 404 if one refers to an item that is not kept
  */
 export async function itemsToKeep(
   store: ResponseStore,
   owner: string,
-  json: unknown,
-  schema: z.ZodType<{ items?: readonly InputItem[] | null | undefined }>,
+  items: readonly InputItem[],
   known: readonly KeptItem[] = [],
 ): Promise<KeptItem[]> {
-  refuseUnsupportedItems(json, "items");
-  const { items } = validate(schema, json);
-  const resolved = await resolvedItems(store, owner, items ?? [], "items");
+  const resolved = await resolvedItems(store, owner, items, "items");
   refuseItemIds(resolved, "items");
   refuseKnownItems(resolved, known);
   return resolved.map(keptItem);
+}
+
+/** A body with items. @throws ApiError 400 if it is invalid */
+export function bodyWithItems<Schema extends z.ZodType>(schema: Schema, json: unknown): z.infer<Schema> {
+  refuseUnsupportedItems(json, "items");
+  return validate(schema, json);
 }

@@ -8,7 +8,7 @@ import { listOf, pageOf } from "../responses/page.ts";
 import type { KeptConversation, KeptItem } from "./changes.ts";
 import { type ConversationRoute, change, conversationObject } from "./conversations.ts";
 import { findConversation } from "./find.ts";
-import { itemsToKeep } from "./items-to-keep.ts";
+import { bodyWithItems, itemsToKeep } from "./items-to-keep.ts";
 import { itemsRequest } from "./schemas.ts";
 
 /** `GET /v1/conversations/{id}/items` */
@@ -24,7 +24,8 @@ export const createItems: ConversationRoute = async (context, { responses, bodyL
   const { json } = await readJsonBody(context.req.raw, bodyLimit);
   const owner = ownerOf(context);
   const conversation = await findConversation(responses, owner, id);
-  const items = await itemsToKeep(responses, owner, json, itemsRequest, conversation.items);
+  const given = bodyWithItems(itemsRequest, json);
+  const items = await itemsToKeep(responses, owner, given.items, conversation.items);
   await change(responses, id, { type: "added", items });
   return context.json(listOf(items.map(show), false));
 };
