@@ -12,7 +12,8 @@ import { RESPONSE } from "./items.ts";
 import { ownerOf } from "./owner.ts";
 import { choiceOf, conversationOf, FIELD_NAMES, structuredOf, withoutOldest } from "./prompt.ts";
 import { newResponse } from "./response.ts";
-import { logprobsOf, readCreation, saver } from "./responses.ts";
+import { logprobsOf, readCreation } from "./responses.ts";
+import { saver } from "./saver.ts";
 import type { InputItem } from "./schemas.ts";
 import { clientNames } from "./tools.ts";
 
