@@ -138,9 +138,9 @@ const NARROWER = [
 
 describe("the JSON Schema Test Suite", () => {
   test.for([
-    ["draft2020-12", 166],
-    ["draft2019-09", 172],
-    ["draft7", 164],
+    ["draft2020-12", 165],
+    ["draft2019-09", 171],
+    ["draft7", 163],
   ] as const)("%s: grammars accept what is valid, and nothing else", ([draft, least]) => {
     const { wrong, missed, groups, claimed } = judge(join(suite, draft));
     console.log(`${draft}: ${claimed} of ${groups} schemas have a grammar; the others are refused by name`);
