@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EngineReport, ListeningGateway } from "#gateway";
 import type { Logger } from "#runtime";
+import { keyFlag } from "../key-flag.ts";
 import { engineTable } from "./table.ts";
 
 type AttachedEngines = ListeningGateway["engines"];
@@ -62,7 +63,7 @@ interface Place {
 function hint(engines: readonly EngineReport[], { url, adminUrl, needsKey }: Place): string {
   const model = engines.flatMap(({ models }) => models)[0]?.name ?? "MODEL";
   const body = JSON.stringify({ model, messages: [{ role: "user", content: "Hello" }] });
-  const key = needsKey ? ` -H "authorization: Bearer $KEY"` : "";
+  const key = keyFlag(needsKey);
   return `
   Send requests to ${url}/v1:
     curl ${url}/v1/chat/completions${key} -H 'content-type: application/json' -d '${body}'

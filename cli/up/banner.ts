@@ -1,4 +1,5 @@
 import type { Logger } from "#runtime";
+import { keyFlag } from "../key-flag.ts";
 import type { UpOptions } from "../options/tables.ts";
 import type { ClusterServers } from "./cluster.ts";
 import { joinCommand } from "./join-command.ts";
@@ -38,7 +39,7 @@ function banner(
 ): string {
   const messages = [{ role: "user", content: "What is the capital of France?" }];
   const body = JSON.stringify({ model, messages, temperature: 0 });
-  const key = options.keys === undefined ? "" : ` -H "authorization: Bearer $KEY"`;
+  const key = keyFlag(options.keys !== undefined);
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
   );

@@ -49,8 +49,8 @@ function isHarmless(name: string, value: unknown): boolean {
 
 /**
  * A union reports one list of issues per member. The member that the caller meant is the one with the given `type`;
- * if that says nothing, the one whose type is right and whose value is wrong; otherwise the one whose issue is deepest, or furthest along a list. If all fail at the
- * top level, the union itself is the issue.
+ * if that says nothing, the one whose type is right and whose value is wrong; otherwise the one whose issue is deepest, or
+ * furthest along a list. If all fail at the top level, the union itself is the issue.
  */
 function mostSpecific(issue: Issue): Issue {
   if (issue.code !== "invalid_union") return issue;

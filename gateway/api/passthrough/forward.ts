@@ -110,13 +110,11 @@ export async function forward(
     continuation: continuationIn(endpoint, body),
     choices: body === undefined ? 1 : choicesOf(body),
   };
+  const promptTokens = prompt.tokens.length;
   const translated = translation && {
-    format: translation.format(prompt.tokens.length),
-    promptTokens: prompt.tokens.length,
-    quoted: translation.quoted,
-    errorBody: translation.errorBody,
-    fieldNames: translation.fieldNames,
-    shorter: translation.shorter,
+    ...translation,
+    format: translation.format(promptTokens),
+    promptTokens,
   };
   const rescue = path === CHAT_PATH ? rescueFor(dependencies, model, body) : undefined;
   return send(context, dependencies, job, meta, { translation: translated, rescue });

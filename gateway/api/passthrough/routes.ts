@@ -66,19 +66,15 @@ export function forwardOr(
         const { engines } = candidate.model;
         const { path } = context.req;
         const { cacheSalt } = context.var;
-        const asked: EngineRequest =
+        const translation =
           translate !== undefined &&
           ((await isKeptHere(context, dependencies, json)) ||
             (await isTranslated(dependencies.translate, engines, path, cacheSalt)))
-            ? translated(await translate(context, dependencies, json))
-            : request;
-        const { translation } = asked;
+            ? await translate(context, dependencies, json)
+            : undefined;
+        const ask = (asked: EngineRequest) => forward(context, dependencies, asked, candidate, hasOthers);
         const forwarded = () =>
-          translation === undefined
-            ? forward(context, dependencies, asked, candidate, hasOthers)
-            : fitting(translation, (each) =>
-                forward(context, dependencies, translated(each), candidate, hasOthers),
-              );
+          translation === undefined ? ask(request) : fitting(translation, (each) => ask(translated(each)));
         const { background } = translation ?? {};
         return background === undefined
           ? forwarded()

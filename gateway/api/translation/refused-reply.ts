@@ -1,6 +1,6 @@
-import { ApiError } from "../../kernel/errors.ts";
-import { isRecord, jsonOf } from "../../kernel/json.ts";
-import { errorMessageOf } from "../../requests/wire/engine-error.ts";
+import type { ApiError } from "../../kernel/errors.ts";
+import { jsonOf } from "../../kernel/json.ts";
+import { engineErrorOf } from "../../requests/wire/engine-error.ts";
 import { noReply } from "./no-reply.ts";
 import { RewrittenReply } from "./rewritten-reply.ts";
 
@@ -18,15 +18,7 @@ export class RefusedReply extends RewrittenReply {
   }
 
   override end(): void {
-    const body = jsonOf(this.#text);
-    const message = errorMessageOf(body) ?? "The engine refused the request.";
-    const type = this.#status < 500 ? "invalid_request_error" : "server_error";
-    const { code, param } = isRecord(body) && isRecord(body.error) ? body.error : {};
-    const details = {
-      code: typeof code === "string" ? code : "engine_error",
-      param: typeof param === "string" ? param : null,
-    };
-    this.#onRefused(new ApiError(this.#status, type, message, details));
+    this.#onRefused(engineErrorOf(jsonOf(this.#text), this.#status, "The engine refused the request."));
   }
 
   override destroy(): void {

@@ -1,7 +1,7 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { type Eventually, whenThere } from "../../kernel/eventually.ts";
-import { isRecord, jsonOf } from "../../kernel/json.ts";
-import { errorMessageOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
+import { jsonOf } from "../../kernel/json.ts";
+import { engineErrorOf, errorStatusOf } from "../../requests/wire/engine-error.ts";
 import { isDone, readEvents } from "../../requests/wire/event-text.ts";
 import type { HttpHead, WireReply } from "../../wire/types.ts";
 import type { AnswerFormat } from "../openai/format.ts";
@@ -119,14 +119,7 @@ function errorOf(
   status = errorStatusOf(value, name),
 ): ApiError | undefined {
   if (status === undefined) return undefined;
-  const message = errorMessageOf(value) ?? "The engine failed to answer.";
-  const type = status < 500 ? "invalid_request_error" : "server_error";
-  const { code, param } = isRecord(value) && isRecord(value.error) ? value.error : {};
-  const details = {
-    code: typeof code === "string" && code !== "" ? code : "engine_error",
-    param: typeof param === "string" ? param : null,
-  };
-  return inOwnWords(new ApiError(status, type, message, details), fieldNames);
+  return inOwnWords(engineErrorOf(value, status, "The engine failed to answer."), fieldNames);
 }
 
 const unreadable = (status: number) =>

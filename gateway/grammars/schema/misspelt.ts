@@ -1,11 +1,12 @@
 import { nearest } from "#runtime";
 import { type Located, pathTo, type SchemaObject, unsupported } from "./located.ts";
+import { MEANT_FOR } from "./types.ts";
 
 /** Constraints that a misspelling would silently lift; those of a few letters resemble too much else. */
 const CONSTRAINTS = [
+  ...Object.keys(MEANT_FOR),
   "$ref",
   "additionalItems",
-  "additionalProperties",
   "allOf",
   "anyOf",
   "const",
@@ -13,26 +14,8 @@ const CONSTRAINTS = [
   "dependentRequired",
   "dependentSchemas",
   "enum",
-  "exclusiveMaximum",
-  "exclusiveMinimum",
   "format",
-  "items",
-  "maxItems",
-  "maxLength",
-  "maxProperties",
-  "maximum",
-  "minItems",
-  "minLength",
-  "minProperties",
-  "minimum",
-  "multipleOf",
   "oneOf",
-  "pattern",
-  "patternProperties",
-  "prefixItems",
-  "properties",
-  "propertyNames",
-  "required",
   "type",
   "unevaluatedItems",
   "unevaluatedProperties",

@@ -5,7 +5,7 @@ export const TYPES = ["null", "boolean", "integer", "number", "string", "array",
 export type Type = (typeof TYPES)[number];
 
 /** Keywords that only make sense for one type. */
-const MEANT_FOR: Readonly<Record<string, readonly Type[]>> = {
+export const MEANT_FOR: Readonly<Record<string, readonly Type[]>> = {
   properties: ["object"],
   required: ["object"],
   additionalProperties: ["object"],

@@ -1,3 +1,4 @@
+import { ApiError } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
 
 /** Assumed if an engine's error has no status. */
@@ -29,6 +30,20 @@ export function errorStatusOf(value: unknown, name = ""): number | undefined {
   if (!isError) return undefined;
   const records = isRecord(error) ? [error, value] : [value];
   return statusIn(records) ?? (isClientFault(records) ? 400 : UNKNOWN);
+}
+
+/**
+ * An engine's error as one of the gateway's, with the engine's own message, code and parameter, as far as it gives them.
+ * @param value parsed JSON
+ * @param otherwise the message if the engine says nothing
+ */
+export function engineErrorOf(value: unknown, status: number, otherwise: string): ApiError {
+  const { code, param } = isRecord(value) && isRecord(value.error) ? value.error : {};
+  const type = status < 500 ? "invalid_request_error" : "server_error";
+  return new ApiError(status, type, errorMessageOf(value) ?? otherwise, {
+    code: typeof code === "string" && code !== "" ? code : "engine_error",
+    param: typeof param === "string" ? param : null,
+  });
 }
 
 /** What an engine says of its error; undefined if it says nothing. @param value parsed JSON */
