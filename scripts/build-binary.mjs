@@ -22,7 +22,7 @@ await main(async () => {
   run([join(root, "scripts", "bundle.mjs"), program]);
   const config = join(work, "sea.json");
   const blob = join(work, "stator.blob");
-  const assets = { "router.wasm": join(root, "router-wasm", "router.wasm"), ...tokenizerAsset() };
+  const assets = { "router.wasm": join(root, "router-wasm", "router.wasm"), ...addons() };
   const options = {
     main: program,
     output: blob,
@@ -49,14 +49,14 @@ function run(args) {
   if (status !== 0) throw new Stop(status ?? 1);
 }
 
-/** The native tokenizer for this platform, if there is one; the executable also has a portable one. */
-function tokenizerAsset() {
+/** The addons for this platform, as far as there are some; the executable can do without them. */
+function addons() {
   const libc = process.platform === "linux" ? "-gnu" : process.platform === "win32" ? "-msvc" : "";
-  const path = join(
-    root,
-    "node_modules",
-    "tokenizers",
-    `tokenizers.${process.platform}-${process.arch}${libc}.node`,
-  );
-  return existsSync(path) ? { "tokenizers.node": path } : {};
+  const platform = `${process.platform}-${process.arch}${libc}`;
+  const paths = {
+    "tokenizers.node": join("tokenizers", `tokenizers.${platform}.node`),
+    "blake3.node": join("@napi-rs", `blake-hash-${platform}`, `blake.${platform}.node`),
+  };
+  const found = Object.entries(paths).map(([name, path]) => [name, join(root, "node_modules", path)]);
+  return Object.fromEntries(found.filter(([, path]) => existsSync(path)));
 }

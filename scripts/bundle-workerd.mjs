@@ -16,7 +16,7 @@ const [, , folder] = process.argv;
 const EXTERNAL = ["router.wasm", "cloudflare:workers"];
 
 /** Packages that are imported somewhere but never used on workerd. */
-const OMITTED = ["node-llama-cpp", "tokenizers"];
+const OMITTED = ["node-llama-cpp", "tokenizers", "@napi-rs/blake-hash"];
 
 // CommonJS libraries load built-in modules with `require`, which module workers lack.
 const plugin = {

@@ -8,9 +8,8 @@ const root = join(import.meta.dirname, "..");
 const require = createRequire(join(root, "tools", "bundle", "package.json"));
 const { rolldown } = await import(pathToFileURL(require.resolve("rolldown")).href);
 
-// The executable has native libraries as assets, or not at all.
-const NATIVE = {
-  tokenizers: `
+/** A module that loads an addon from the executable's assets, where it has it. */
+const fromAsset = (asset, names) => `
     import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
     import { constants, tmpdir } from "node:os";
     import { join } from "node:path";
@@ -18,13 +17,17 @@ const NATIVE = {
     const folder = mkdtempSync(join(tmpdir(), "stator-"));
     const library = { exports: {} };
     try {
-      const path = join(folder, "tokenizers.node");
-      writeFileSync(path, new Uint8Array(getRawAsset("tokenizers.node")));
+      const path = join(folder, "${asset}");
+      writeFileSync(path, new Uint8Array(getRawAsset("${asset}")));
       process.dlopen(library, path, constants.dlopen.RTLD_LAZY);
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
-    export const { Tokenizer } = library.exports;`,
+    export const { ${names} } = library.exports;`;
+
+const NATIVE = {
+  tokenizers: fromAsset("tokenizers.node", "Tokenizer"),
+  "@napi-rs/blake-hash": fromAsset("blake3.node", "Blake3Hasher"),
 };
 
 /** Packages that are imported somewhere but never used by the executable. */

@@ -6,6 +6,7 @@ import type { OptionValues } from "../options/spec.ts";
 import type { servingOptions } from "../options/tables.ts";
 import { engineTlsFiles } from "./engine-options.ts";
 import { isolationSettings } from "./isolation-settings.ts";
+import { mediaSettings } from "./media-settings.ts";
 
 type Options = OptionValues<typeof servingOptions>;
 
@@ -26,7 +27,7 @@ export function accessSettings(options: Options): AccessSettings {
       keysFile: options.keys,
       maxInflight: options["max-inflight"],
       cors: options.cors,
-      media: mediaPolicy(options["media-domains"]),
+      media: mediaSettings(options),
       // Without either it listens only on loopback, where web pages in this machine's browsers can send requests.
       hosts: options.keys === undefined && !options.open ? "local" : "any",
       passesAll: options["pass-all"],
@@ -93,12 +94,6 @@ function adminPlace(options: ExposedOptions): AccessSettings["admin"] {
   // Without keys, any client of the API could attach an engine of its own.
   if (keys === undefined && !isLoopback(apiHost)) return { port: undefined, host, isGuarded: true };
   return undefined;
-}
-
-export function mediaPolicy(domains: readonly string[]): NonNullable<ListeningOptions["access"]>["media"] {
-  if (domains.length === 0) return "public";
-  if (domains.includes("any")) return "any";
-  return domains.filter((domain) => domain !== "none").map((domain) => domain.toLowerCase());
 }
 
 /** @throws UsageError for a certificate without its key or vice versa */

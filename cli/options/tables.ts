@@ -5,6 +5,7 @@ import { common, stopping } from "./groups/common.ts";
 import { discovery, events, nats, peers } from "./groups/discovery.ts";
 import { http } from "./groups/http.ts";
 import { kvEvents, kvTransfer, privacy } from "./groups/kv.ts";
+import { media } from "./groups/media.ts";
 import { mocker } from "./groups/mocker.ts";
 import { model, modelFolder } from "./groups/model.ts";
 import { disaggregation, routing } from "./groups/routing.ts";
@@ -14,6 +15,7 @@ import { choice, list, number, type OptionSpecs, type OptionValues, text, toggle
 export const servingOptions = {
   ...http,
   ...access,
+  ...media,
   ...encryption,
   ...routing,
   ...disaggregation,

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { type EngineSpec, parseKeys, type WorkerdOptions } from "#gateway";
 import { createLogger, version } from "#runtime";
-import { mediaPolicy } from "../commands/access-settings.ts";
 import { healthSettings, requestSettings, rescueSettings } from "../commands/attach-settings.ts";
 import { enginesOf } from "../commands/engine-options.ts";
+import { mediaSettings } from "../commands/media-settings.ts";
 import { modelNames } from "../commands/name-settings.ts";
 import { routingOptions } from "../commands/routing-options.ts";
 import { readBindings, UsageError } from "../options/read.ts";
@@ -16,7 +16,13 @@ export const WORKERD_OPTIONS = [
   "keys",
   "open",
   "cors",
+  "media",
   "media-domains",
+  "media-limit",
+  "media-count",
+  "media-pixels",
+  "media-timeout",
+  "media-cache",
   "pass-all",
   "max-inflight",
   "body-limit",
@@ -89,7 +95,7 @@ export function readWorkerdOptions(env: Readonly<Record<string, unknown>>): Work
       keys: given === undefined ? undefined : parseKeys(given, "STATOR_KEYS"),
       maxInflight: options["max-inflight"],
       cors: options.cors,
-      media: mediaPolicy(options["media-domains"]),
+      media: mediaSettings(options),
       passesAll: options["pass-all"],
     },
     // Without keys, any client of the API could administer the gateway.

@@ -1,8 +1,16 @@
+import { joinBytes } from "../kernel/bytes.ts";
 import { ApiError, invalidRequest } from "../kernel/errors.ts";
+import type { ByteTools } from "../media/byte-tools.ts";
+import { type LightBody, withoutMedia } from "../media/excise.ts";
 
 /** A request's JSON body, raw and parsed. */
 export interface JsonBody {
   readonly bytes: Uint8Array;
+  readonly json: unknown;
+}
+
+/** The same, without its media. */
+export interface LightJsonBody extends LightBody {
   readonly json: unknown;
 }
 
@@ -12,11 +20,36 @@ export interface JsonBody {
  * @throws ApiError 415 for another content type, 413 past the limit, 400 for invalid JSON or one nested too deeply
  */
 export async function readJsonBody(request: Request, limit: number, mayBeEmpty = false): Promise<JsonBody> {
+  const bytes = await readJsonBytes(request, limit, mayBeEmpty);
+  return { bytes, json: mayBeEmpty && bytes.length === 0 ? undefined : parseJson(bytes) };
+}
+
+/** The same for a request that may have media, which are taken out before its body is parsed. @throws as `readJsonBody` */
+export async function readLightBody(
+  request: Request,
+  limit: number,
+  tools: ByteTools,
+  mayBeEmpty = false,
+): Promise<LightJsonBody> {
+  const bytes = await readJsonBytes(request, limit, mayBeEmpty);
+  const light = withoutMedia(bytes, tools);
+  return { ...light, json: mayBeEmpty && bytes.length === 0 ? undefined : parseJson(light.bytes) };
+}
+
+/** @throws ApiError 400 for invalid JSON, or for JSON that is nested too deeply */
+export function parseJson(bytes: Uint8Array): unknown {
+  const json = parse(decoder.decode(bytes));
+  // Each level takes at least two bytes.
+  if (bytes.length > 2 * MOST_LEVELS && isDeeper([json], MOST_LEVELS + 1)) throw tooDeep();
+  return json;
+}
+
+async function readJsonBytes(request: Request, limit: number, mayBeEmpty: boolean): Promise<Uint8Array> {
   const type = request.headers.get("content-type") ?? "";
   const mediaType = type.split(";", 1).join().trim().toLowerCase();
   if (mayBeEmpty && mediaType === "") {
     const bytes = await readBytes(request, limit);
-    if (bytes.length === 0) return { bytes, json: undefined };
+    if (bytes.length === 0) return bytes;
   }
   if (mediaType !== "application/json") {
     const found = mediaType ? `'${mediaType}'` : "missing";
@@ -36,12 +69,7 @@ export async function readJsonBody(request: Request, limit: number, mayBeEmpty =
       { code: "unsupported_content_encoding" },
     );
   }
-  const bytes = await readBytes(request, limit);
-  if (mayBeEmpty && bytes.length === 0) return { bytes, json: undefined };
-  const json = parse(decoder.decode(bytes));
-  // Each level takes at least two bytes.
-  if (bytes.length > 2 * MOST_LEVELS && isDeeper([json], MOST_LEVELS + 1)) throw tooDeep();
-  return { bytes, json };
+  return readBytes(request, limit);
 }
 
 /** How deeply a body may be nested; what reads it further calls itself for each level, and so does zod. */
@@ -86,13 +114,7 @@ async function readUpTo(limit: number, request: Request): Promise<Uint8Array> {
     if (size > limit) throw tooLarge(limit);
     chunks.push(chunk);
   }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+  return joinBytes(chunks);
 }
 
 function parse(text: string): unknown {

@@ -1,13 +1,13 @@
 import type { Context, MiddlewareHandler, Next } from "hono";
 import { isUnforgeableHost } from "#runtime";
 import { clientLeft, toApiError } from "../kernel/errors.ts";
+import type { MediaRules } from "../media/read-media.ts";
 import type { ApiKey } from "./api-key.ts";
 import { corsHeaders, preflight } from "./cors.ts";
 import type { GatewayEnv } from "./env.ts";
 import type { Inflight } from "./inflight.ts";
 import type { Isolation } from "./isolation.ts";
 import type { KeyRing } from "./key-ring.ts";
-import type { MediaRules } from "./media.ts";
 import { hasDotSegments, isAdapterPath, isModelPath } from "./paths.ts";
 import {
   adminOnly,
@@ -26,7 +26,7 @@ export interface Access {
   readonly inflight: Inflight;
   /** Origins whose pages may read answers. */
   readonly cors: readonly string[];
-  /** Which media engines may fetch. */
+  /** What media clients may send. */
   readonly media: MediaRules;
   /** The Host headers that a gateway without keys accepts: any, or only those that no web page can have. */
   readonly hosts: HostPolicy;

@@ -1,10 +1,12 @@
 import type { Logger } from "#runtime";
+import type { ByteTools } from "../media/byte-tools.ts";
+import type { OpenUrl } from "../media/fetch.ts";
+import { type MediaOptions, mediaRules } from "../media/options.ts";
 import type { ApiKey } from "./api-key.ts";
 import type { Access, HostPolicy } from "./guard.ts";
 import { Inflight } from "./inflight.ts";
 import { Isolation, type IsolationOptions } from "./isolation.ts";
 import { KeyRing } from "./key-ring.ts";
-import type { MediaPolicy, ResolveHost } from "./media.ts";
 import { AccessError } from "./parse-keys.ts";
 import { openKeyRing, type ReadTextFile } from "./watched-keys.ts";
 
@@ -17,8 +19,8 @@ export interface AccessOptions {
   readonly maxInflight?: number | undefined;
   /** Origins whose pages may read answers. Default: none. */
   readonly cors?: readonly string[] | undefined;
-  /** Which media engines may fetch. Default `public`. */
-  readonly media?: MediaPolicy | undefined;
+  /** What media clients may send. */
+  readonly media?: MediaOptions | undefined;
   /** The Host headers that a gateway without keys accepts. Default `any`. */
   readonly hosts?: HostPolicy | undefined;
   /** Whether unknown paths are forwarded to engines. Default false. */
@@ -30,7 +32,8 @@ export interface AccessOptions {
 /** What a runtime provides for access control, if it can. */
 export interface AccessPlatform {
   readonly readTextFile: ReadTextFile | undefined;
-  readonly resolveHost: ResolveHost | undefined;
+  readonly byteTools: ByteTools;
+  readonly openUrl: OpenUrl;
 }
 
 export interface OpenedAccess {
@@ -41,7 +44,7 @@ export interface OpenedAccess {
 /** @throws AccessError for an unusable key file */
 export async function openAccess(
   { keysFile, keys, maxInflight, cors, media, hosts, passesAll, isolation }: AccessOptions,
-  { readTextFile, resolveHost }: AccessPlatform,
+  { readTextFile, byteTools, openUrl }: AccessPlatform,
   log: Logger,
 ): Promise<OpenedAccess> {
   if (keysFile !== undefined && readTextFile === undefined)
@@ -57,7 +60,7 @@ export async function openAccess(
       keys: watched?.ring ?? (keys && new KeyRing(keys)),
       inflight: new Inflight(maxInflight ?? Number.POSITIVE_INFINITY),
       cors: cors ?? [],
-      media: { policy: media ?? "public", resolveHost },
+      media: mediaRules(media ?? {}, byteTools, openUrl),
       hosts: hosts ?? "any",
       passesAll: passesAll ?? false,
       isolation: isolation && new Isolation(isolation),

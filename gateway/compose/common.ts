@@ -1,7 +1,11 @@
+import type { AccessPlatform } from "../access/open-access.ts";
 import type { GatewayDependencies } from "../api/dependencies.ts";
 import { MemoryResponses } from "../api/responses/memory.ts";
 import type { ResponseStore } from "../api/responses/store.ts";
 import { gatewayStops } from "../kernel/errors.ts";
+import { type ByteTools, webByteTools } from "../media/byte-tools.ts";
+import type { OpenUrl } from "../media/fetch.ts";
+import { createWebOpenUrl } from "../media/web-open-url.ts";
 
 /** Aborts requests in flight: streams end with an error event, the others get 503. */
 export function cutOff({ running, log }: Pick<GatewayDependencies, "running" | "log">): void {
@@ -25,6 +29,17 @@ export function requiredFiles(
     return text;
   };
 }
+
+/** What access control needs of a runtime. */
+export const accessPlatform = ({
+  files,
+  byteTools = webByteTools,
+  openUrl = createWebOpenUrl(),
+}: {
+  files: Pick<AccessPlatform, "readTextFile"> | undefined;
+  byteTools?: ByteTools | undefined;
+  openUrl?: OpenUrl | undefined;
+}): AccessPlatform => ({ readTextFile: files?.readTextFile, byteTools, openUrl });
 
 /** Most characters of JSON that are kept in memory. */
 const RESPONSES_LIMIT = 64 * 1024 * 1024;

@@ -21,7 +21,7 @@ import type { AcceptorChannel } from "../remote/messages.ts";
 import type { Stoppable } from "../requests/life.ts";
 import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/options.ts";
 import { createApp } from "./app.ts";
-import { cutOff, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
+import { accessPlatform, cutOff, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
 import type { Gateway, Platform } from "./create-gateway.ts";
 
 /** Options of an acceptor; the router process has the others. */
@@ -52,7 +52,8 @@ export type AcceptorPlatform = Pick<
   | "openEventStream"
   | "createEncoder"
   | "files"
-  | "resolveHost"
+  | "byteTools"
+  | "openUrl"
   | "connectWorker"
 >;
 
@@ -72,9 +73,9 @@ export async function createAcceptor(
   platform: AcceptorPlatform,
 ): Promise<Acceptor> {
   const { log, bodyLimit, timeoutMs, tokenizers, preferenceDefaults } = options;
-  const { transport, engineFetch, openEventStream, createEncoder, files, resolveHost } = platform;
+  const { transport, engineFetch, openEventStream, createEncoder, files } = platform;
   const metrics = createGatewayMetrics(createMetrics({ labels: { component: "gateway" } }));
-  const opened = await openAccess(options.access, { readTextFile: files?.readTextFile, resolveHost }, log);
+  const opened = await openAccess(options.access, accessPlatform(platform), log);
   const responses = await openResponses(options, files, log).catch((error: unknown) => {
     opened.close();
     throw error;

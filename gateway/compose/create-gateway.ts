@@ -9,7 +9,6 @@ import {
   Warnings,
 } from "#runtime";
 import type { Access } from "../access/guard.ts";
-import type { ResolveHost } from "../access/media.ts";
 import { type AccessOptions, openAccess } from "../access/open-access.ts";
 import type { OpsDependencies } from "../api/dependencies.ts";
 import type { PreferenceDefaults } from "../api/openai/preferences.ts";
@@ -25,6 +24,8 @@ import type { OpenEngineFeed } from "../feeds/feed.ts";
 import type { OpenEventStream } from "../kernel/event-stream.ts";
 import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
+import type { ByteTools } from "../media/byte-tools.ts";
+import type { OpenUrl } from "../media/fetch.ts";
 import { LocalModel } from "../models/local-model.ts";
 import { WantedAdapters, type WantedLoras } from "../models/lora/wanted-adapters.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
@@ -43,7 +44,14 @@ import { DEFAULT_REQUEST_OPTIONS, type RequestOptions } from "../requests/option
 import { DEFAULT_ROUTING, type RoutingOptions } from "../routing/options.ts";
 import type { HttpTransport } from "../wire/types.ts";
 import { createApp } from "./app.ts";
-import { cutOff, type OpenResponses, openResponses, type ResponsesOptions, requiredFiles } from "./common.ts";
+import {
+  accessPlatform,
+  cutOff,
+  type OpenResponses,
+  openResponses,
+  type ResponsesOptions,
+  requiredFiles,
+} from "./common.ts";
 
 /** Options of a gateway on any runtime. Omitted routing options have their defaults. */
 export interface GatewayOptions extends ResponsesOptions, Partial<RoutingOptions> {
@@ -94,8 +102,10 @@ export interface Platform {
   readonly createEncoder: EncoderFactory;
   /** Undefined without a file system. */
   readonly files: PlatformFiles | undefined;
-  /** Resolves a host name to its addresses. Undefined if the runtime cannot. */
-  readonly resolveHost?: ResolveHost | undefined;
+  /** Default: with web standards alone. */
+  readonly byteTools?: ByteTools | undefined;
+  /** Fetches media. Default: with `fetch`. */
+  readonly openUrl?: OpenUrl | undefined;
   /** Undefined without sockets for KV events: the gateway then predicts what engines hold. */
   readonly openKvFeed: OpenEngineFeed | undefined;
   /** Serves the request plane for other gateways; undefined if there are none. */
@@ -165,11 +175,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   const all = createMetrics({ labels: { component: "gateway" }, process: hasProcessMetrics });
   const metrics = createGatewayMetrics(all);
   measureDiscovery(all, options.discovery);
-  const opened = await openAccess(
-    options.access ?? {},
-    { readTextFile: files?.readTextFile, resolveHost: platform.resolveHost },
-    log,
-  );
+  const opened = await openAccess(options.access ?? {}, accessPlatform(platform), log);
   const responses = await openResponses(options, files, log).catch((error: unknown) => {
     opened.close();
     throw error;

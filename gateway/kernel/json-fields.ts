@@ -14,9 +14,22 @@ interface Field {
  * @param body a valid JSON object
  */
 export function withValue(body: Uint8Array, name: string, value: unknown): Uint8Array {
+  return withEditedValue(body, name, () => value);
+}
+
+/**
+ * The same for a value that depends on the one before, which `change` gets as JSON. Without such a field, nothing changes.
+ * @param body a valid JSON object
+ */
+export function withEditedValue(
+  body: Uint8Array,
+  name: string,
+  change: (json: string) => unknown,
+): Uint8Array {
   const field = fieldsOf(body).findLast(({ key }) => key === name);
   if (field === undefined) return body;
-  return splice(body, field.valueFrom, field.to, JSON.stringify(value));
+  const json = decoder.decode(body.subarray(field.valueFrom, field.to));
+  return splice(body, field.valueFrom, field.to, JSON.stringify(change(json)));
 }
 
 /**

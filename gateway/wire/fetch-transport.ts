@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { joinBytes } from "../kernel/bytes.ts";
 import { isLocalExhaustion } from "../kernel/exhaustion.ts";
 import { EventBoundary, LONGEST_EVENT } from "./event-boundary.ts";
 import { HeldBytes } from "./held-bytes.ts";
@@ -88,8 +89,8 @@ class FetchCall implements HttpCall {
     return fetch(origin + path, {
       method,
       headers: headers.map(([name, value]): [string, string] => [name, value]),
-      // Typed as a copy, because `fetch` does not accept shared memory.
-      body: body === undefined ? null : new Uint8Array(body),
+      // A copy, because `fetch` does not accept shared memory.
+      body: body === undefined ? null : joinBytes(body instanceof Uint8Array ? [body] : body),
       redirect: "manual",
       signal: this.#abort.signal,
     });

@@ -9,13 +9,16 @@ export interface HttpRequest {
   readonly path: string;
   /** Without `host`, `connection`, `content-length` and `transfer-encoding`, which the transport writes. */
   readonly headers: readonly HttpHeader[];
-  readonly body: Uint8Array | undefined;
+  readonly body: HttpBody | undefined;
   /**
    * Whether it may use a kept-alive connection. If the server closes that connection, it is unknown whether the
    * server has acted on the request, which is then resent once over a new connection.
    */
   readonly mayReuse: boolean;
 }
+
+/** A body, or its pieces, which are sent one after another without being copied together. */
+export type HttpBody = Uint8Array | readonly Uint8Array[];
 
 export type HttpHeader = readonly [name: string, value: string];
 

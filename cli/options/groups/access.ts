@@ -45,12 +45,6 @@ export const access = {
       .string()
       .regex(/^(\*|[a-z][a-z\d+.-]*:\/\/[^/\s]+)$/i, "it must be SCHEME://HOST[:PORT], without a path"),
   }),
-  "media-domains": list({
-    describe:
-      "Hosts from which engines can fetch media for requests; any, or none. Default: all but private networks.",
-    placeholder: "HOST,…",
-    item: z.string().regex(/^[\w.-]+$/, "it must be a host name, any, or none"),
-  }),
   "pass-all": toggle("Passes every path under /v1/ on to engines, not only those the gateway knows."),
   "max-inflight": number({
     describe: "Most concurrent requests; beyond, 503. Default: no limit.",

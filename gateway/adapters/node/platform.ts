@@ -2,12 +2,13 @@ import type { AcceptorPlatform } from "../../compose/create-acceptor.ts";
 import type { ListeningOptions } from "../listening.ts";
 import { workerConnector } from "../sockets.ts";
 import { readEngineTls, readTls, warnOfTls, watchTls } from "./access/tls-files.ts";
+import { nodeByteTools } from "./byte-tools.ts";
 import { nativeEncoderFactory } from "./encoder.ts";
 import { nodeEventStreams } from "./event-stream.ts";
 import { nodeFiles } from "./files.ts";
 import { NodeHttpTransport } from "./http/index.ts";
 import { createTlsFetch } from "./http/tls-fetch.ts";
-import { createHostResolver } from "./resolve-host.ts";
+import { createOpenUrl } from "./open-url.ts";
 import type { HttpListener } from "./server.ts";
 
 type NodeOptions = Pick<ListeningOptions, "tls" | "engineTls" | "workerPlane" | "log">;
@@ -26,7 +27,8 @@ export async function nodePlatform({ log, ...options }: NodeOptions) {
     openEventStream: nodeEventStreams(log),
     createEncoder: nativeEncoderFactory(log),
     files: nodeFiles(),
-    resolveHost: createHostResolver(),
+    byteTools: await nodeByteTools(log),
+    openUrl: createOpenUrl(),
     connectWorker: workerConnector(options.workerPlane),
   };
   return { tls, platform };

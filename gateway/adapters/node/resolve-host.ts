@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import type { ResolveHost } from "../../access/media.ts";
+import type { ResolveHost } from "../../media/policy.ts";
 
 /** Each lookup occupies one of libuv's four threads until the name server answers, and key hashing needs them too. */
 const MAX_CONCURRENT = 2;

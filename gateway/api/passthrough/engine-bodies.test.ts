@@ -12,7 +12,7 @@ const encode = (text: string) => new TextEncoder().encode(text);
 
 /** What an engine gets of a body. */
 function sent(kind: string, text: string, salt: string | undefined, continued?: object): unknown {
-  const bodyFor = bodiesFor(encode(text), ownFieldsOf(CHAT, JSON.parse(text), salt), []);
+  const bodyFor = bodiesFor(encode(text), ownFieldsOf(CHAT, JSON.parse(text), { salt }), []);
   const bytes = bodyFor(engine(kind), continued && encode(JSON.stringify(continued)));
   return JSON.parse(new TextDecoder().decode(bytes));
 }
@@ -29,7 +29,7 @@ test("a client's own ways to choose a cache give way to the gateway's, however t
 test("without a salt of the gateway's, a body stays as it is", () => {
   const text = '{ "cache_salt": "a",  "model": "m" }';
   const bytes = encode(text);
-  const bodyFor = bodiesFor(bytes, ownFieldsOf(CHAT, JSON.parse(text), undefined), []);
+  const bodyFor = bodiesFor(bytes, ownFieldsOf(CHAT, JSON.parse(text), {}), []);
   expect(bodyFor(engine("vllm"))).toBe(bytes);
 });
 

@@ -1,9 +1,12 @@
 import { CACHE_FIELDS } from "../../engines/cache-salt.ts";
 import { type StructuredOutput, structuredOutputOf, withOwnFields } from "../../engines/structured-output.ts";
+import { isRecord } from "../../kernel/json.ts";
 import { withFields } from "../../kernel/json-fields.ts";
+import { withEdits } from "../../media/edit-json.ts";
 import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import type { WireJob } from "../../requests/wire/job.ts";
+import type { MediaId } from "./media-ids.ts";
 
 /** The parts of a request's body that engines of different kinds want in different fields. */
 export interface OwnFields {
@@ -13,22 +16,20 @@ export interface OwnFields {
   readonly salt: string | undefined;
   /** The LoRA adapter that the request names as its model. */
   readonly lora: string | undefined;
+  /** The ids of its media, for engines that take some. */
+  readonly media: readonly MediaId[];
 }
 
-/**
- * @param salt undefined if clients may set their own
- * @param lora the LoRA adapter that the request names as its model
- */
 export const ownFieldsOf = (
   path: string,
   body: PromptBody | undefined,
-  salt: string | undefined,
-  lora?: string,
+  { salt, lora, media = [] }: Partial<Pick<OwnFields, "salt" | "lora" | "media">>,
 ): OwnFields => ({
   path,
   salt,
   structuredOutput: body && structuredOutputOf(path, body),
   lora: body && lora,
+  media,
 });
 
 /**
@@ -41,8 +42,9 @@ export function bodiesFor(
   own: OwnFields,
   members: readonly EngineMember[],
 ): WireJob["bodyFor"] {
-  const { structuredOutput, salt, lora } = own;
-  if (bytes === undefined || (structuredOutput ?? salt ?? lora) === undefined)
+  const { structuredOutput, salt, lora, media } = own;
+  const changes = media.some(({ id, hasUuid }) => id !== undefined || hasUuid);
+  if (bytes === undefined || ((structuredOutput ?? salt ?? lora) === undefined && !changes))
     return (_, continued) => continued ?? bytes;
   const made = new Map<string, Uint8Array>();
   const bodyFor = (engine: EngineTarget, continued?: Uint8Array) => {
@@ -58,15 +60,38 @@ export function bodiesFor(
 
 function withOwn(
   bytes: Uint8Array,
-  { path, structuredOutput, salt, lora }: OwnFields,
+  { path, structuredOutput, salt, lora, media }: OwnFields,
   { adapter, profile }: EngineTarget,
 ): Uint8Array {
   const version = profile?.version;
   const named = lora === undefined ? undefined : adapter?.loraFields?.(lora);
   const whole = named === undefined ? bytes : withFields(bytes, new Set(Object.keys(named)), named);
+  const identified = withMediaIds(whole, media, adapter);
   const body =
-    structuredOutput === undefined ? whole : withOwnFields(whole, structuredOutput, adapter, version);
+    structuredOutput === undefined
+      ? identified
+      : withOwnFields(identified, structuredOutput, adapter, version);
   if (salt === undefined) return body;
   const fields = adapter?.saltFields?.(salt, { path, version }) ?? {};
   return withFields(body, new Set([...CACHE_FIELDS, ...Object.keys(fields)]), fields);
+}
+
+/** The body with our ids of its media, and none of the client's. */
+function withMediaIds(
+  body: Uint8Array,
+  media: readonly MediaId[],
+  adapter: EngineTarget["adapter"],
+): Uint8Array {
+  const edits = media.flatMap(({ steps, id, hasUuid }) => {
+    const own = adapter?.kind === "vllm" ? id : undefined;
+    if (own === undefined && !hasUuid) return [];
+    return [{ steps, change: (part: unknown) => withUuid(part, own) }];
+  });
+  return edits.length === 0 ? body : withEdits(body, edits);
+}
+
+function withUuid(part: unknown, uuid: string | undefined): unknown {
+  if (!isRecord(part)) return part;
+  const { uuid: _, ...rest } = part;
+  return uuid === undefined ? rest : { ...rest, uuid };
 }

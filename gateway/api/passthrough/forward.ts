@@ -40,6 +40,10 @@ export interface EngineRequest {
   readonly body: PromptBody | undefined;
   /** The model's name and position, if the body is a form that names one. */
   readonly form: ModelInForm | undefined;
+  /** What the body has stand-ins for; undefined if it is whole. */
+  readonly strings?: MediaStrings | undefined;
+  /** Its checked media. */
+  readonly media?: RequestMedia | undefined;
   /** Set if the body is a chat completion that stands for a request of another API. */
   readonly translation?: Translation | undefined;
 }
@@ -69,15 +73,16 @@ export async function forward(
   const { bytes, body } = withoutReservedFields(stable, context, dependencies);
   if (body !== undefined && READS_MESSAGES.has(endpoint.prompt))
     refuseOverlongConversation(body.messages, model);
-  const prompt = await promptOf(path, { body }, found);
+  const { resources } = dependencies.models;
+  const resource = resourceOf(path, body);
+  const salt = usesCache(path, method) ? context.var.cacheSalt : undefined;
+  const media = await mediaOf(path, { ...given, body }, model, salt);
+  const prompt = await readPrompt(path, body, media, found);
   const expected = { promptTokens: prompt.tokens.length, completionTokens: expectedAnswer(body) };
   const meta = beginRequest(context, preferenceFields(body), model, name, expected, dependencies);
   if (fallbackFor !== undefined) meta.headers["x-stator-model"] = encodeHeaderValue(model.name);
   const { requestId, preferences } = meta;
-  const { resources } = dependencies.models;
-  const resource = resourceOf(path, body);
-  const salt = usesCache(path, method) ? context.var.cacheSalt : undefined;
-  const own = ownFieldsOf(path, body, salt, adapter);
+  const own = ownFieldsOf(path, body, { salt, lora: adapter, media: media?.ids });
   requireSaltable(model, own);
   const job: WireJob = {
     requestId,
@@ -96,6 +101,7 @@ export async function forward(
     }),
     ...(salt !== undefined && { isFit: (engine: EngineTarget) => isSaltable(engine, own) }),
     bodyFor: bodiesFor(bytes, own, model.members()),
+    media: given.strings,
     json: body,
     isDividable: isDividable(model, path, body),
     engine: await engineFor(resource, found, dependencies.models),
@@ -168,14 +174,36 @@ function isDividable(model: EngineSide, path: string, body: PromptBody | undefin
 
 /** The request's prompt as the token ids by which its engines' caches are compared. */
 export async function promptOf(
+  context: Context<GatewayEnv>,
+  request: EngineRequest,
+  model: Model,
+): Promise<Prompt> {
+  const { path } = context.req;
+  const media = await mediaOf(path, request, model.engines, context.var.cacheSalt);
+  return readPrompt(path, request.body, media, model);
+}
+
+async function readPrompt(
   path: string,
-  { body }: Pick<EngineRequest, "body">,
+  body: PromptBody | undefined,
+  media: IdentifiedMedia | undefined,
   { engines, workers }: Model,
 ): Promise<Prompt> {
   if (body === undefined) return NO_PROMPT;
   // If the model has workers too, all prompts are compared by the workers' tokenizer.
   const own = hasManyMessages(body) ? undefined : await (workers?.prompts ?? engines.prompts);
-  return (own ?? textReader).read(endpointOf(path).prompt, body);
+  return (own ?? textReader).read(endpointOf(path).prompt, media?.body ?? body, media?.prompt);
+}
+
+/** By what the model's engines know the request's media; undefined without media. */
+async function mediaOf(
+  path: string,
+  { body, media }: EngineRequest,
+  engines: EngineSide,
+  salt: string | undefined,
+): Promise<IdentifiedMedia | undefined> {
+  if (body === undefined || media === undefined || media.size === 0) return undefined;
+  return identifyMedia(body, media, { path, salt, vllmModel: vllmModelOf(engines) });
 }
 
 const READS_MESSAGES = new Set<PromptKind>(["chat", "messages"]);

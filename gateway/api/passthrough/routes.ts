@@ -1,7 +1,6 @@
 import type { Context } from "hono";
-import { readBytes, readJsonBody } from "../../access/body.ts";
+import { type LightJsonBody, readBytes, readLightBody } from "../../access/body.ts";
 import type { GatewayEnv } from "../../access/env.ts";
-import { checkMedia } from "../../access/media.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { Model } from "../../models/model.ts";
@@ -24,6 +23,13 @@ import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { withBothKinds } from "./member-kinds.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson } from "./rename.ts";
+import {
+  plainRequest,
+  requestForEngines,
+  translatedRequest,
+  wholeJson,
+  wholeRequest,
+} from "./request-media.ts";
 import { modelWith } from "./resource-owner.ts";
 
 /** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
@@ -33,19 +39,20 @@ export function forwardOr(
   return async (context, dependencies) => {
     const resumed = await resumeStream(context, dependencies);
     if (resumed !== undefined) return resumed;
-    const { bytes, json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
-    if (!isResumable(context, json)) return answer(context, dependencies, bytes, json);
-    return resumableStream(context, dependencies, () => answer(context, dependencies, bytes, json));
+    const { tools } = dependencies.access.media;
+    const received = await readLightBody(context.req.raw, dependencies.bodyLimit, tools);
+    if (!isResumable(context, received.json)) return answer(context, dependencies, received);
+    return resumableStream(context, dependencies, () => answer(context, dependencies, received));
   };
 
   async function answer(
     context: Context<GatewayEnv>,
     dependencies: GatewayDependencies,
-    bytes: Uint8Array,
-    given: unknown,
+    { json: given, ...light }: LightJsonBody,
   ): Promise<Response> {
     const { models } = dependencies;
-    const json = withName(given, context.req.query("model"));
+    const queried = context.req.query("model");
+    const json = withName(given, queried);
     const name = modelOfJson(json);
     if (name !== undefined) requireModel(context.get("key"), models, name);
     const candidates = candidatesFor(name, context, models).filter(
@@ -53,11 +60,14 @@ export function forwardOr(
     );
     // Before anything else in the body is validated, which is up to the model's own routes.
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
-    if (candidates.length === 0) return own(context, dependencies, json, false);
-    const request = { bytes, body: asObject(given), form: undefined };
-    if (candidates.some(isForEngines)) await checkMedia(request.body, dependencies.access.media);
+    if (candidates.length === 0)
+      return own(context, dependencies, withName(wholeJson(light, given), queried), false);
+    const engines = candidates.find(isForEngines)?.model.engines;
+    const request = engines
+      ? await requestForEngines(context, dependencies, light, given, engines)
+      : plainRequest(light, given);
     const asked = await withBothKinds(candidates, async (model) => ({
-      prompt: await promptOf(context.req.path, request, model),
+      prompt: await promptOf(context, request, model),
       preferences: preferencesOf(context, dependencies, request, model),
     }));
     return firstAnswer(context, dependencies, asked, async (candidate, hasOthers) => {
@@ -70,18 +80,23 @@ export function forwardOr(
           translate !== undefined &&
           ((await isKeptHere(context, dependencies, json)) ||
             (await isTranslated(dependencies.translate, engines, path, cacheSalt)))
-            ? await translate(context, dependencies, json)
+            ? await translate(context, dependencies, withName(wholeRequest(request), queried))
             : undefined;
         const ask = (asked: EngineRequest) => forward(context, dependencies, asked, candidate, hasOthers);
         const forwarded = () =>
-          translation === undefined ? ask(request) : fitting(translation, (each) => ask(translated(each)));
+          translation === undefined
+            ? ask(request)
+            : fitting(translation, async (each) =>
+                ask(await translatedRequest(context, dependencies, each, candidate.model.engines)),
+              );
         const { background } = translation ?? {};
         return background === undefined
           ? forwarded()
           : inBackground(context, dependencies, background.stored, background.isStreamed, forwarded);
       }
       await candidate.model.whenReady();
-      return own(context, dependencies, renamed(json, candidate), hasOthers);
+      const named = withName(wholeJson(light, given), queried);
+      return own(context, dependencies, renamed(named, candidate), hasOthers);
     });
   }
 }
@@ -117,13 +132,13 @@ export async function forwardAny(
   const type = context.req.header("content-type") ?? "";
   const hasBody = raw.body !== null && raw.method !== "GET" && raw.method !== "HEAD";
   let bytes: Uint8Array | undefined;
-  let json: unknown;
+  let received: LightJsonBody | undefined;
   let form: ModelInForm | undefined;
   let name = context.req.query("model");
   if (hasBody && type.toLowerCase().startsWith("application/json")) {
     // Some clients send a content type without a body, with DELETE for example.
-    ({ bytes, json } = await readJsonBody(raw, bodyLimit, true));
-    name = modelOfJson(json) ?? name;
+    received = await readLightBody(raw, bodyLimit, dependencies.access.media.tools, true);
+    name = modelOfJson(received.json) ?? name;
   } else if (hasBody) {
     bytes = await readBytes(raw, bodyLimit);
     form = modelInForm(bytes, type);
@@ -138,12 +153,11 @@ export async function forwardAny(
   const found = candidatesFor(asked, context, models);
   const candidates = found.filter(isForEngines);
   if (candidates.length > 0) {
-    const request: EngineRequest = {
-      bytes: bytes?.length === 0 ? undefined : bytes,
-      body: asObject(json),
-      form,
-    };
-    await checkMedia(request.body, dependencies.access.media);
+    const { engines } = candidates[0]!.model;
+    const request: EngineRequest =
+      received === undefined || received.bytes.length === 0
+        ? { bytes: bytes?.length === 0 ? undefined : bytes, body: undefined, form }
+        : await requestForEngines(context, dependencies, received, received.json, engines);
     return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
       forward(context, dependencies, request, candidate, hasOthers),
     );
@@ -168,14 +182,6 @@ function preferencesOf(
   }
 }
 
-/** The request as the engine gets it. */
-const translated = (translation: Translation): EngineRequest => ({
-  bytes: new TextEncoder().encode(JSON.stringify(translation.chat)),
-  body: translation.chat,
-  form: undefined,
-  translation,
-});
-
 const isForEngines = ({ kind }: Candidate) => kind === "engine";
 
 /** The body with the model that the query names, if it names none itself. */
@@ -196,5 +202,3 @@ function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never
 }
 
 const OWN_PATHS = [...ENDPOINTS].flatMap(([path, { own }]) => (own === undefined ? [] : [path])).join(", ");
-
-const asObject = (json: unknown): PromptBody | undefined => (isRecord(json) ? json : undefined);

@@ -8,7 +8,7 @@ import type { WireJob } from "./job.ts";
 
 /** The request to an engine. @param options.mayReuse see `HttpRequest` */
 export function engineRequest(
-  { method, path, headers, isRepeatable }: WireJob,
+  { method, path, headers, isRepeatable, media }: WireJob,
   assignment: Assignment<EngineMember>,
   { body, mayReuse }: { body: Uint8Array | undefined; mayReuse: boolean },
 ): HttpRequest {
@@ -19,7 +19,7 @@ export function engineRequest(
     method,
     path: engine.basePath + path,
     headers: [...headers.filter(([name]) => !own.some(([each]) => each === name)), ...own],
-    body,
+    body: body && media !== undefined ? media.restore(body) : body,
     mayReuse: mayReuse && isRepeatable,
   };
 }

@@ -1,4 +1,5 @@
 import type { Salt } from "#router-wasm";
+import type { MediaStrings } from "../../media/excise.ts";
 import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { HttpHead, HttpHeader, HttpTransport, WireReply } from "../../wire/types.ts";
@@ -29,6 +30,8 @@ export interface WireJob extends LifeJob<EngineMember> {
    * @param continued the client's body changed to continue an answer
    */
   bodyFor(engine: EngineTarget, continued?: Uint8Array): Uint8Array | undefined;
+  /** What the bodies have stand-ins for; undefined if they are whole. */
+  readonly media: MediaStrings | undefined;
   /** The parsed body, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** Whether a prefill engine can compute its prompt. */

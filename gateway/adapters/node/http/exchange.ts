@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import {
+  type HttpBody,
   type HttpCall,
   HttpError,
   type HttpReceiver,
@@ -79,7 +80,7 @@ export class Exchange implements HttpCall {
     const { body } = this.#request;
     this.#socket.cork();
     this.#socket.write(headOf(this.#request, this.#connection.host), "latin1");
-    if (body !== undefined && body.length > 0) this.#socket.write(body);
+    for (const piece of piecesOf(body)) if (piece.length > 0) this.#socket.write(piece);
     this.#socket.uncork();
   }
 
@@ -163,9 +164,15 @@ export class Exchange implements HttpCall {
   }
 }
 
+function piecesOf(body: HttpBody | undefined): readonly Uint8Array[] {
+  if (body === undefined) return [];
+  return body instanceof Uint8Array ? [body] : body;
+}
+
 function headOf({ method, path, headers, body }: HttpRequest, host: string): string {
   let text = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
   for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
-  if (body !== undefined) text += `content-length: ${body.length}\r\n`;
+  const length = piecesOf(body).reduce((sum, piece) => sum + piece.length, 0);
+  if (body !== undefined) text += `content-length: ${length}\r\n`;
   return `${text}\r\n`;
 }

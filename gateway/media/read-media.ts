@@ -1,0 +1,192 @@
+import { joinBytes } from "../kernel/bytes.ts";
+import { invalidRequest } from "../kernel/errors.ts";
+import { isRecord } from "../kernel/json.ts";
+import type { ByteTools } from "./byte-tools.ts";
+import { checkMedium, invalidMedium, type MediumLimits } from "./check-medium.ts";
+import { encoded as encodedAs, isFrameList, mayBePlain, normalized, readEncoded } from "./content.ts";
+import { type JsonEdit, withEdits } from "./edit-json.ts";
+import type { LightBody, MediaStrings } from "./excise.ts";
+import type { MediaFetcher } from "./fetch.ts";
+import { type MediaField, mediaFieldsOf, SCHEME } from "./fields.ts";
+import { type Medium, mediaTypeOf } from "./medium.ts";
+
+/** What media a client may send. */
+export interface MediaRules extends MediumLimits {
+  /** Undefined if URLs are refused. */
+  readonly fetcher: MediaFetcher | undefined;
+  /** Most media in one request. */
+  readonly maxCount: number;
+  readonly tools: ByteTools;
+}
+
+export interface ReadMediaOptions {
+  /** Whose requests share what was fetched. */
+  readonly owner: string;
+  /** As given to vLLM with `--model`, if the request will go there. */
+  readonly vllmModel: string | undefined;
+}
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** A request after its media were checked. */
+export interface CheckedRequest {
+  readonly light: LightBody;
+  /** The parsed light body. */
+  readonly body: Body;
+  readonly media: RequestMedia;
+}
+
+/** The media of a request, by what stands for them in its body. */
+export class RequestMedia {
+  readonly #byText = new Map<string, Medium>();
+
+  get size(): number {
+    return this.#byText.size;
+  }
+
+  add(text: string, medium: Medium): void {
+    this.#byText.set(text, medium);
+  }
+
+  /** @param text of a media field; after translation to another API, the data may be in a data: URL */
+  find(text: string): Medium | undefined {
+    return this.#byText.get(text) ?? this.#byText.get(text.replace(/^data:[^,]*,/, ""));
+  }
+}
+
+export const NO_MEDIA = new RequestMedia();
+
+/**
+ * Reads and checks the media in a request for engines, and fetches those that are only named.
+ * @returns the request with the media's data in place of their URLs
+ * @throws ApiError 400 with the path of the first field that may not be passed on
+ */
+export async function readMedia(
+  light: LightBody,
+  body: Body,
+  rules: MediaRules,
+  { owner, vllmModel }: ReadMediaOptions,
+): Promise<CheckedRequest> {
+  const fields = mediaFieldsOf(body);
+  if (fields.length === 0) return { light, body, media: NO_MEDIA };
+  if (fields.length > rules.maxCount)
+    throw invalidRequest(
+      `The request has ${fields.length} media; this server takes at most ${rules.maxCount} in one request (--media-count).`,
+      fields[rules.maxCount]!.path,
+      "too_many_media",
+    );
+  const media = new RequestMedia();
+  const edits: JsonEdit[] = [];
+  // All addresses are judged before the first is fetched.
+  for (const field of fields) if (isUrl(field.text)) requireFetching(field, rules);
+  const read = fields.map(async (field) => {
+    const { path, text } = field;
+    if (isUrl(text)) {
+      const base64 = await rules.fetcher!.fetch(text, path, owner);
+      const medium = checkMedium(field, encodedAs("", base64), rules, rules.tools);
+      return { medium, base64 };
+    }
+    return readField(field, light.media, rules, vllmModel);
+  });
+  // The first faulty part is reported, whichever is read first.
+  for (const outcome of await Promise.allSettled(read))
+    if (outcome.status === "rejected") throw outcome.reason;
+  for (const [index, field] of fields.entries()) {
+    const { medium, base64, respelled } = await read[index]!;
+    if (base64 !== undefined) edits.push(fetched(field, medium, base64, light.media, media));
+    else if (respelled === undefined) media.add(field.text, medium);
+    else {
+      const standIn = light.media.add(respelled);
+      media.add(standIn, medium);
+      edits.push({ steps: field.steps, change: () => standIn });
+    }
+  }
+  if (edits.length === 0) return { light, body, media };
+  const bytes = withEdits(light.bytes, edits);
+  return {
+    light: { bytes, media: light.media },
+    body: JSON.parse(new TextDecoder().decode(bytes)),
+    media,
+  };
+}
+
+const isUrl = (text: string) => SCHEME.test(text) && !/^\s*data:/i.test(text);
+
+/** @throws ApiError 400 if this gateway fetches nothing */
+function requireFetching({ path, text }: MediaField, { fetcher }: MediaRules): void {
+  if (fetcher === undefined) throw urlsRefused(path);
+  fetcher.check(text, path);
+}
+
+const urlsRefused = (path: string) =>
+  invalidRequest(
+    `Invalid value for '${path}': this gateway fetches no media for clients; send the data itself as data:…, or ask its operator for --media fetch.`,
+    path,
+    "media_url_not_allowed",
+  );
+
+interface ReadField {
+  readonly medium: Medium;
+  /** What was fetched. */
+  readonly base64?: Uint8Array;
+  /** The data as engines expect it, if the client spells it in another way. */
+  readonly respelled?: Uint8Array;
+}
+
+/** Reads data in the request itself. */
+async function readField(
+  field: MediaField,
+  strings: MediaStrings,
+  rules: MediaRules,
+  model: string | undefined,
+): Promise<ReadField> {
+  const { path, text } = field;
+  const content = strings.get(text) ?? encoder.encode(text);
+  const encoded = readEncoded(content);
+  if (encoded === undefined) throw invalidMedium(path, "its data: URL is not in base64");
+  if (isFrameList(encoded.type) || mayBePlain(encoded.base64, rules.tools)) {
+    const medium = checkMedium(field, encoded, rules, rules.tools);
+    if (await medium.isValid(model)) return { medium };
+  }
+  // Some clients break lines, leave the padding out, or write the alphabet that is meant for URLs.
+  const base64 = normalized(encoded.base64);
+  if (base64 === undefined) throw invalidMedium(path, "its data is not valid base64");
+  const medium = checkMedium(field, encodedAs(encoded.type, base64), rules, rules.tools);
+  if (!(await medium.isValid(model))) throw invalidMedium(path, "its data is not valid base64");
+  const head = content.subarray(0, content.length - encoded.base64.length);
+  return { medium, respelled: joinBytes([head, base64]) };
+}
+
+/** Puts what was fetched in the place of its address. */
+function fetched(
+  { steps, partSteps }: MediaField,
+  medium: Medium,
+  base64: Uint8Array,
+  strings: MediaStrings,
+  media: RequestMedia,
+): JsonEdit {
+  const type = mediaTypeOf(medium);
+  const [field, inner] = steps.slice(partSteps.length);
+  const own = (content: Uint8Array) => {
+    const standIn = strings.add(content);
+    media.add(standIn, medium);
+    return standIn;
+  };
+  // Anthropic's sources have the data without the head of a URL.
+  if (field === "source" && inner !== undefined) {
+    const data = own(base64);
+    return { steps: [...partSteps, field], change: () => ({ type: "base64", media_type: type, data }) };
+  }
+  const url = own(joinBytes([encoder.encode(`data:${type};base64,`), base64]));
+  const name = steps.at(-1);
+  if (name !== "file_url") return { steps, change: () => url };
+  return {
+    steps: steps.slice(0, -1),
+    change: (object) => {
+      const { file_url: _, ...rest } = isRecord(object) ? object : {};
+      return { ...rest, file_data: url };
+    },
+  };
+}
+
+const encoder = new TextEncoder();
