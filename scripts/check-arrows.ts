@@ -41,6 +41,7 @@ const GATEWAY_ORDER = [
   "engines",
   "wire",
   "access",
+  "media",
   "grammars",
   "kernel",
 ];
