@@ -18,6 +18,6 @@ test.each(cases)("reads $name as other libraries do", (item) => {
   const info = inspectMedia(mediaOf(fileOf(item)));
   const { decoded: _, ...expected } = { decoded: undefined, ...item.expected };
   // JSON has no undefined.
-  const none = expected.kind === "image" && expected.orientation === null ? { orientation: undefined } : {};
-  expect(info).toMatchObject({ ...expected, ...none });
+  const own = Object.fromEntries(Object.entries(expected).map(([name, value]) => [name, value ?? undefined]));
+  expect(info).toMatchObject(own);
 });

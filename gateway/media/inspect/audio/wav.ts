@@ -1,7 +1,7 @@
 import type { HeaderBytes } from "../bytes.ts";
 import { type Chunk, chunksIn } from "../container/riff.ts";
 import { broken, type MediaFormat } from "../format.ts";
-import type { AudioInfo, PcmLayout } from "../info.ts";
+import type { PcmLayout } from "../info.ts";
 
 /** WAV, its big-endian form RIFX, and RF64 or BW64 for more than 4 GiB (EBU Tech 3306). */
 export const wav: MediaFormat = {
@@ -22,17 +22,15 @@ export const wav: MediaFormat = {
     const { sampleRate, channels, ...encoding } = readFormat(bytes, format, isLittle);
     if (sampleRate === 0 || channels === 0) return broken(this, "invalid");
     if (data === undefined) return broken(this, "incomplete");
-    const length = dataLength(bytes, data, chunks.get("ds64"), encoding.blockAlign);
-    const blocks = encoding.blockAlign > 0 ? Math.floor(length / encoding.blockAlign) : 0;
-    const samples = samplesIn(bytes, blocks, encoding, chunks.get("fact"), isLittle);
-    const seconds =
-      samples !== undefined
-        ? samples / sampleRate
-        : encoding.bytesPerSecond > 0
-          ? length / encoding.bytesPerSecond
-          : undefined;
+    const { tag, blockAlign, bytesPerSecond } = encoding;
+    const length = dataLength(bytes, data, chunks.get("ds64"), blockAlign);
+    const blocks = blockAlign > 0 ? Math.floor(length / blockAlign) : 0;
+    // Decoders differ in what they make of a compressed file's last block.
+    const samples = [PCM, FLOAT, A_LAW, MU_LAW].includes(tag) ? blocks : undefined;
+    const estimate = bytesPerSecond > 0 ? length / bytesPerSecond : undefined;
+    const seconds = samples === undefined ? estimate : samples / sampleRate;
     const pcm = pcmLayout(encoding, data.body, blocks, isLittle);
-    return { kind: "audio", format: "wav", seconds, sampleRate, channels, samples, pcm } satisfies AudioInfo;
+    return { kind: "audio", format: "wav", seconds, sampleRate, channels, samples, pcm };
   },
 };
 
@@ -43,11 +41,9 @@ interface Encoding {
   /** Bytes of one sample of all channels, or of a compressed block. */
   blockAlign: number;
   bits: number;
-  /** Samples per channel of a compressed block; 0 if not told. */
-  samplesPerBlock: number;
 }
 
-const [PCM, MS_ADPCM, FLOAT, A_LAW, MU_LAW, IMA_ADPCM, EXTENSIBLE] = [1, 2, 3, 6, 7, 0x11, 0xfffe];
+const [PCM, FLOAT, A_LAW, MU_LAW, EXTENSIBLE] = [1, 3, 6, 7, 0xfffe];
 
 function readFormat(
   bytes: HeaderBytes,
@@ -63,7 +59,6 @@ function readFormat(
     bytesPerSecond: bytes.u32(body + 8, isLittle),
     blockAlign: u16(12),
     bits: u16(14),
-    samplesPerBlock: u16(18),
   };
 }
 
@@ -75,22 +70,6 @@ function dataLength(bytes: HeaderBytes, data: Chunk, sizes: Chunk | undefined, b
   // A writer that cannot go back leaves 0 or the largest size. What follows is then all samples.
   const isStreamed = data.length === 0 && present >= blockAlign && blockAlign > 0;
   return Math.max(0, isStreamed ? present : Math.min(claimed, present));
-}
-
-function samplesIn(
-  bytes: HeaderBytes,
-  blocks: number,
-  { tag, samplesPerBlock }: Encoding,
-  fact: Chunk | undefined,
-  isLittle: boolean,
-): number | undefined {
-  if ([PCM, FLOAT, A_LAW, MU_LAW].includes(tag)) return blocks;
-  const isAdpcm = tag === MS_ADPCM || tag === IMA_ADPCM;
-  const whole = isAdpcm && samplesPerBlock > 0 ? blocks * samplesPerBlock : undefined;
-  if (fact === undefined || fact.length < 4) return undefined;
-  const stated = bytes.u32(fact.body, isLittle);
-  // The last block may be padded, never shortened.
-  return stated > 0 && (whole === undefined || stated <= whole) ? stated : undefined;
 }
 
 function pcmLayout(

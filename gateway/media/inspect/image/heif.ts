@@ -51,7 +51,8 @@ function readHeif(bytes: HeaderBytes, format: "avif" | "heic"): ImageInfo | Brok
     format,
     width: bytes.u32(extent.body + 4),
     height: bytes.u32(extent.body + 8),
-    isRgb: !all.some((box) => box.type === "auxC" && isAlpha(bytes, box)),
+    isRgb:
+      !all.some((box) => box.type === "auxC" && isAlpha(bytes, box)) && !isGrey(bytes, find(mine, "av1C")),
     orientation: orientationOf(bytes, find(mine, "irot"), find(mine, "imir")),
   });
 }
@@ -91,6 +92,11 @@ function isAlpha(bytes: HeaderBytes, { body, end }: Box): boolean {
     name.startsWith("urn:mpeg:mpegB:cicp:systems:auxiliary:alpha") ||
     name.startsWith("urn:mpeg:hevc:2015:auxid:1")
   );
+}
+
+/** AV1's configuration record says that there is no colour (AV1-ISOBMFF, section 2.3.3). */
+function isGrey(bytes: HeaderBytes, configuration: Box | undefined): boolean {
+  return configuration !== undefined && (bytes.u8(configuration.body + 2) & 0x10) !== 0;
 }
 
 /** EXIF's orientation for a rotation (anti-clockwise, before) and a mirror. */

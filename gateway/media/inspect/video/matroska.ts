@@ -79,6 +79,13 @@ function secondsOf(bytes: HeaderBytes, info: Element): number | undefined {
   return ticks > 0 && Number.isFinite(ticks) ? (ticks * nanoseconds) / 1e9 : undefined;
 }
 
+/** A whole number of frames a second, or that of NTSC's rates, where nanoseconds are too coarse to tell. */
+function rateOf(frameTime: number): number {
+  const rate = 1e9 / frameTime;
+  const known = [Math.round(rate), (Math.round(rate * 1.001) * 1_000) / 1_001];
+  return known.find((value) => Math.abs(value - rate) < 1e-4) ?? rate;
+}
+
 function describe(
   bytes: HeaderBytes,
   format: "webm" | "mkv",
@@ -97,7 +104,7 @@ function describe(
   if (video !== undefined) {
     const picture = inside(video, VIDEO);
     const frameTime = number(video, DEFAULT_DURATION);
-    const framesPerSecond = frameTime ? 1e9 / frameTime : undefined;
+    const framesPerSecond = frameTime ? rateOf(frameTime) : undefined;
     const isCountable = seconds !== undefined && framesPerSecond !== undefined;
     return {
       kind: "video",
