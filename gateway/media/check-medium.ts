@@ -72,7 +72,9 @@ function problemOf({ medium, format, problem }: BrokenMedia): string {
 const isAnimation = (kind: string, info: MediaInfo) =>
   kind === "video" && info.kind === "image" && ["gif", "webp", "png"].includes(info.format);
 
-function isCalledPdf(type: string, { file, filename }: MediaField["part"]): boolean {
-  const name: unknown = typeof file === "object" && file !== null ? Reflect.get(file, "filename") : filename;
-  return type === "application/pdf" || (type === "" && typeof name === "string" && /\.pdf$/i.test(name));
+function isCalledPdf(type: string, { file, filename, source }: MediaField["part"]): boolean {
+  const inside = (object: unknown, field: string): unknown => Reflect.get(Object(object), field);
+  const name = filename ?? inside(file, "filename");
+  const label = type || inside(source, "media_type");
+  return label === "application/pdf" || (!label && typeof name === "string" && /\.pdf$/i.test(name));
 }

@@ -39,7 +39,8 @@ export function withoutMedia(body: Uint8Array, tools: ByteTools): LightBody {
   let copied = 0;
   let key: Span | undefined;
   for (const span of stringsOf(body, tools)) {
-    if (span.to - span.from >= SHORTEST && key !== undefined && isMediaKey(body, key, span)) {
+    const isLong = span.to - span.from >= SHORTEST;
+    if (isLong && !span.isKey && key !== undefined && isMediaKey(body, key, span)) {
       const content = body.subarray(span.from, span.to);
       const plain = span.hasEscapes ? unescaped(content) : content;
       if (plain !== undefined) {

@@ -10,6 +10,7 @@ export class Medium {
   readonly info: MediaInfo | undefined;
   /** In bytes. */
   readonly size: number;
+  readonly #encoded: EncodedMedium;
   readonly #bytes: MediumBytes;
   readonly #tools: ByteTools;
   readonly #hashes = new Map<string, Promise<string | undefined>>();
@@ -18,8 +19,14 @@ export class Medium {
     this.kind = kind;
     this.info = info;
     this.size = encoded.size;
+    this.#encoded = encoded;
     this.#bytes = new MediumBytes(encoded, tools);
     this.#tools = tools;
+  }
+
+  /** The whole medium as a data: URL. */
+  dataUrl(): string {
+    return `data:${mediaTypeOf(this)};base64,${ascii.decode(this.#encoded.base64)}`;
   }
 
   /** Identifies its bytes: 64 hexadecimal digits; undefined if they are not valid base64. */
@@ -64,6 +71,8 @@ export class Medium {
     return hasher.hex();
   }
 }
+
+const ascii = new TextDecoder("latin1");
 
 const NO_FRAMING: Framing = { before: new Uint8Array(0), after: new Uint8Array(0) };
 

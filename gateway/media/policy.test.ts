@@ -1,18 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { checkMedia, type MediaPolicy } from "./media.ts";
-
-const image = (url: string) => ({
-  messages: [
-    { role: "system", content: "See http://localhost/ for more." },
-    {
-      role: "user",
-      content: [
-        { type: "text", text: "What is it?" },
-        { type: "image_url", image_url: { url } },
-      ],
-    },
-  ],
-});
+import { checkHost, checkUrl, type MediaDomains } from "./policy.ts";
 
 /** The hosts that resolve in these tests. */
 const NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -32,18 +19,19 @@ const resolveHost = async (host: string) => {
   return found;
 };
 
-const check = (body: Record<string, unknown>, policy: MediaPolicy = "public") =>
-  checkMedia(body, { policy, resolveHost });
+const isAllowed = async (text: string, domains: MediaDomains = "public") => {
+  try {
+    await checkHost(checkUrl(text, "image_url", domains), "image_url", resolveHost);
+    return true;
+  } catch (error) {
+    expect(error).toMatchObject({ status: 400, param: "image_url", code: "media_url_not_allowed" });
+    expect(String(error)).not.toContain(text);
+    return false;
+  }
+};
 
-const isAllowed = (url: string, policy?: MediaPolicy) =>
-  check(image(url), policy).then(
-    () => true,
-    () => false,
-  );
-
-describe("media that engines may fetch", () => {
+describe("media that may be fetched", () => {
   test.each([
-    "data:image/png;base64,AAAA",
     "https://images.example.com/cat.png",
     "http://images.cocodataset.org/val2017/000000039769.jpg",
     "https://8.8.8.8/cat.png",
@@ -51,9 +39,6 @@ describe("media that engines may fetch", () => {
     "https://translated.example/cat.png",
     "https://cannot-be-resolved.example/cat.png",
     "https://svc.example.com/cat.png",
-    "aGVsbG8=",
-    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkS",
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q\nDwADhgGAWjR9awAAAABJRU5ErkJggg==",
   ])("%s is allowed", async (url) => expect(await isAllowed(url)).toBe(true));
 
   test.each([
@@ -109,56 +94,8 @@ describe("media that engines may fetch", () => {
     expect(await isAllowed("https://example.com/cat.png", policy)).toBe(true);
     expect(await isAllowed("https://images.EXAMPLE.com/cat.png", policy)).toBe(true);
     expect(await isAllowed("https://notexample.com/cat.png", policy)).toBe(false);
-    expect(await isAllowed("data:image/png;base64,AAAA", policy)).toBe(true);
     expect(await isAllowed("https://inner.example/cat.png", ["inner.example"])).toBe(true);
     expect(await isAllowed("https://example.com/", [])).toBe(false);
     expect(await isAllowed("http://10.0.0.1/", "any")).toBe(true);
-  });
-
-  test.each([
-    [
-      "a response's image",
-      { input: [{ content: [{ type: "input_image", image_url: "http://10.0.0.1/" }] }] },
-    ],
-    ["a response's file", { input: [{ content: [{ type: "input_file", file_url: "http://10.0.0.1/" }] }] }],
-    [
-      "a message's source",
-      { messages: [{ content: [{ source: { type: "url", url: "http://10.0.0.1/" } }] }] },
-    ],
-    ["an edit's images", { image: ["http://10.0.0.1/"] }],
-    ["a video", { messages: [{ content: [{ type: "video_url", video_url: { url: "http://10.0.0.1/" } }] }] }],
-    [
-      "an image after a number",
-      { messages: [{ content: [1, { type: "image_url", image_url: { url: "http://10.0.0.1/" } }] }] },
-    ],
-  ])("%s is checked too", async (_what, body) => {
-    await expect(check(body)).rejects.toThrow("private network");
-  });
-
-  test("a request with too many hosts is rejected", async () => {
-    const content = Array.from({ length: 65 }, (_, n) => ({ image_url: `https://h${n}.example/` }));
-    await expect(check({ messages: [{ content }] })).rejects.toMatchObject({ status: 400 });
-  });
-
-  test("tools, and text that only looks like an address, are ignored", async () => {
-    const body = {
-      prompt: "http://localhost/",
-      metadata: { image_url: "http://localhost/" },
-      tools: [{ function: { parameters: { properties: { image_url: { type: "string" } } } } }],
-      messages: [{ content: [{ type: "image_url", image_url: { url: "aGVsbG8=" } }] }],
-      documents: [{ text: "One.", source: "reports/2024 (draft).pdf" }],
-      audio: { voice: "alloy", format: "wav" },
-    };
-    await check(body);
-  });
-
-  test("the error names the field, but not the address", async () => {
-    try {
-      await check(image("http://10.9.8.7/secret"));
-      expect.unreachable();
-    } catch (error) {
-      expect(error).toMatchObject({ status: 400, param: "messages[1].content[1].image_url" });
-      expect(String(error)).not.toContain("10.9.8.7");
-    }
   });
 });

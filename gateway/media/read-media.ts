@@ -146,15 +146,21 @@ async function readField(
   if (encoded === undefined) throw invalidMedium(path, "its data: URL is not in base64");
   if (isFrameList(encoded.type) || mayBePlain(encoded.base64, rules.tools)) {
     const medium = checkMedium(field, encoded, rules, rules.tools);
-    if (await medium.isValid(model)) return { medium };
+    if (await medium.isValid(model)) {
+      // Some clients send only the base64 of what engines want as a URL.
+      const isBare = encoded.base64.length === content.length && mustBeUrl(field);
+      return isBare ? { medium, respelled: dataUrlOf(medium, encoded.base64) } : { medium };
+    }
   }
   // Some clients break lines, leave the padding out, or write the alphabet that is meant for URLs.
   const base64 = normalized(encoded.base64);
   if (base64 === undefined) throw invalidMedium(path, "its data is not valid base64");
   const medium = checkMedium(field, encodedAs(encoded.type, base64), rules, rules.tools);
   if (!(await medium.isValid(model))) throw invalidMedium(path, "its data is not valid base64");
-  const head = content.subarray(0, content.length - encoded.base64.length);
-  return { medium, respelled: joinBytes([head, base64]) };
+  const respelled = mustBeUrl(field)
+    ? dataUrlOf(medium, base64)
+    : withBase64(content, encoded.base64, base64);
+  return { medium, respelled };
 }
 
 /** Puts what was fetched in the place of its address. */
@@ -177,7 +183,7 @@ function fetched(
     const data = own(base64);
     return { steps: [...partSteps, field], change: () => ({ type: "base64", media_type: type, data }) };
   }
-  const url = own(joinBytes([encoder.encode(`data:${type};base64,`), base64]));
+  const url = own(dataUrlOf(medium, base64));
   const name = steps.at(-1);
   if (name !== "file_url") return { steps, change: () => url };
   return {
@@ -188,5 +194,16 @@ function fetched(
     },
   };
 }
+
+/** Whether the field's text must be a URL; in `data`, it may be base64 alone. */
+const mustBeUrl = ({ steps, partSteps }: MediaField) =>
+  steps.slice(partSteps.length).some((step) => step === "url" || /_url$/.test(String(step)));
+
+const dataUrlOf = (medium: Medium, base64: Uint8Array) =>
+  joinBytes([encoder.encode(`data:${mediaTypeOf(medium)};base64,`), base64]);
+
+/** The content with other base64 at its end. */
+const withBase64 = (content: Uint8Array, before: Uint8Array, base64: Uint8Array) =>
+  joinBytes([content.subarray(0, content.length - before.length), base64]);
 
 const encoder = new TextEncoder();

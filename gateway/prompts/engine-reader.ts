@@ -1,9 +1,17 @@
 import type { EngineAdapter, EngineApi, EngineTokenizeRequest } from "../engines/types.ts";
+import { recordsOf } from "../kernel/json.ts";
 import { exactPrompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
-import { ConversationTokens } from "./conversation-tokens.ts";
+import { type ChatFields, ConversationTokens } from "./conversation-tokens.ts";
 import { firstPrompt } from "./first-prompt.ts";
-import { mediaParts } from "./media.ts";
+import { MediaLengths, standInFor } from "./media-lengths.ts";
+import {
+  type MediaPart,
+  mediaKindOf,
+  mediaPartsIn,
+  NO_PROMPT_MEDIA,
+  type PromptMedia,
+} from "./prompt-media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { textPrompt } from "./text-reader.ts";
 
@@ -20,6 +28,9 @@ const REMEMBERED_TOKENS = 8 * 1024 * 1024;
 /** Reads prompts with the engines' own tokenizer, in turn, and caches the results: of conversations, by prefix. */
 export function engineReader(model: string, engines: () => TokenizingEngine[]): PromptReader {
   const conversations = new ConversationTokens((chat) => ask({ model, chat }));
+  const lengths = new MediaLengths((content) =>
+    ask({ model, chat: { messages: [{ role: "user", content }] } }),
+  );
   const known = new Map<string, Promise<Uint32Array>>();
   let remembered = 0;
   let turn = 0;
@@ -57,15 +68,16 @@ export function engineReader(model: string, engines: () => TokenizingEngine[]): 
   return {
     source: "the engine's /tokenize",
     isExact: true,
-    async read(kind, body) {
+    async read(kind, body, media = NO_PROMPT_MEDIA) {
       const given = firstPrompt(kind, body);
       if (typeof given === "object") return exactPrompt(given);
       const request = tokenizeRequest(model, kind, body, given);
       if (request === undefined) return textPrompt(kind, body);
       try {
-        const tokens = await ("chat" in request ? conversations.read(request.chat) : readText(request));
-        // The engine does not report where media are in the prompt.
-        return { ...exactPrompt(tokens), isExact: mediaParts(kind, body).length === 0 };
+        if (!("chat" in request)) return exactPrompt(await readText(request));
+        const { chat, parts } = withStandIns(request.chat, media);
+        const tokens = await conversations.read(chat);
+        return parts.length === 0 ? exactPrompt(tokens) : await lengths.place(tokens, parts);
       } catch {
         return textPrompt(kind, body);
       }
@@ -85,6 +97,21 @@ export function engineCount(model: string, engines: () => TokenizingEngine[]): P
     }
     return undefined;
   };
+}
+
+/** A chat with small media in the place of its own, and those. */
+function withStandIns(chat: ChatFields, media: PromptMedia): { chat: ChatFields; parts: MediaPart[] } {
+  const messages = recordsOf(chat.messages) ?? [];
+  const parts = mediaPartsIn(messages, media);
+  if (parts.length === 0) return { chat, parts };
+  const standIn = (part: unknown) => {
+    const kind = mediaKindOf(part);
+    return kind === undefined ? part : standInFor(kind);
+  };
+  const changed = messages.map((message) =>
+    Array.isArray(message.content) ? { ...message, content: message.content.map(standIn) } : message,
+  );
+  return { chat: { ...chat, messages: changed }, parts };
 }
 
 /** The fields of a chat that affect its tokens. */

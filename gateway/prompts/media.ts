@@ -1,53 +1,64 @@
 import { isRecord } from "../kernel/json.ts";
-import type { PlacedMedia } from "../routing/prompt.ts";
-import type { PromptBody, PromptKind } from "./prompt-reader.ts";
+import type { MediaTokens } from "../media/tokens/index.ts";
+import type { PlacedMedia, Prompt } from "../routing/prompt.ts";
+import { joinTokens } from "./join-tokens.ts";
+import type { MediaPart } from "./prompt-media.ts";
 
-/** Content parts with an image, video or audio input, in the order of the conversation. */
-export function mediaParts(kind: PromptKind, body: PromptBody): Record<string, unknown>[] {
-  if (kind === "responses") return partsIn(body.input);
-  return kind === "chat" || kind === "messages" ? partsIn(body.messages) : [];
+/** How a model's prompts have media. */
+export interface MediaPlaces {
+  /** Token ids that a chat template inserts for media. */
+  readonly placeholders: ReadonlySet<number>;
+  /** How many tokens the engine makes of each; undefined for a family that is not known. */
+  readonly tokens: MediaTokens | undefined;
 }
 
-/** OpenAI's `image_url`, `input_image`, `input_audio`, …, Anthropic's `image`; vLLM also takes parts without a type. */
-const MEDIA = /^(?:input_)?(?:image|video|audio)/;
-
-function partsIn(list: unknown): Record<string, unknown>[] {
-  if (!Array.isArray(list)) return [];
-  return list.filter(isRecord).flatMap((each) => {
-    const { type } = each;
-    if (typeof type === "string" ? MEDIA.test(type) : Object.keys(each).some((key) => MEDIA.test(key)))
-      return [each];
-    return partsIn(each.content);
-  });
-}
-
-/** Identifies the part: SHA-256 of its JSON, as 64 hexadecimal digits. */
-async function identityOf(part: Record<string, unknown>): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(JSON.stringify(part)));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
+export const NO_PLACES: MediaPlaces = { placeholders: new Set(), tokens: undefined };
 
 /**
- * Assigns each media part its run of placeholder tokens.
- * @param placeholders token ids that a chat template or an engine inserts for media
- * @returns undefined unless there are as many runs as parts
+ * The prompt as the engine computes it: with as many placeholders for each medium as it has tokens there.
+ * @param tokens with the one placeholder of each medium that the chat template inserts
+ * @param parts the conversation's media, in the order of their placeholders
  */
-export async function placeMedia(
+export function placeMedia(
   tokens: Uint32Array,
-  parts: readonly Record<string, unknown>[],
-  placeholders: ReadonlySet<number>,
-): Promise<PlacedMedia[] | undefined> {
-  const runs: { offset: number; length: number }[] = [];
-  for (let index = 0; index < tokens.length; index++) {
-    const token = tokens[index]!;
-    if (!placeholders.has(token)) continue;
-    const offset = index;
-    while (tokens[index + 1] === token) index++;
-    runs.push({ offset, length: index + 1 - offset });
+  parts: readonly MediaPart[],
+  { placeholders, tokens: family }: MediaPlaces,
+): Prompt {
+  const places = placesIn(tokens, placeholders);
+  if (places.length !== parts.length) return { tokens, media: [], isExact: false };
+  const pieces: Uint32Array[] = [];
+  const media: PlacedMedia[] = [];
+  let isExact = true;
+  let from = 0;
+  let length = 0;
+  const take = (piece: Uint32Array) => {
+    pieces.push(piece);
+    length += piece.length;
+  };
+  for (const [index, at] of places.entries()) {
+    const { kind, medium } = parts[index]!;
+    take(tokens.subarray(from, at));
+    from = at + 1;
+    const info = medium?.medium.info;
+    const isMeant = info !== undefined && family?.placeholder(kind) === tokens[at];
+    const expansion = isMeant ? family?.expand(kind, info) : undefined;
+    isExact &&= expansion !== undefined && medium?.isExact === true;
+    const { tokens: own, offset, length: covered } = expansion ?? single(tokens[at]!);
+    if (medium !== undefined)
+      media.push({ identity: medium.identity, offset: length + offset, length: covered });
+    take(own);
   }
-  if (runs.length !== parts.length) return undefined;
-  const identities = await Promise.all(parts.map(identityOf));
-  return runs.map((run, index) => ({ identity: identities[index]!, ...run }));
+  take(tokens.subarray(from));
+  return { tokens: joinTokens(pieces, length), media, isExact: isExact && media.length === parts.length };
+}
+
+const single = (token: number) => ({ tokens: Uint32Array.of(token), offset: 0, length: 1 });
+
+/** Where the placeholders are. */
+function placesIn(tokens: Uint32Array, placeholders: ReadonlySet<number>): number[] {
+  const places: number[] = [];
+  for (const [index, token] of tokens.entries()) if (placeholders.has(token)) places.push(index);
+  return places;
 }
 
 /** Ids of the placeholder tokens in a model's `config.json`, at any depth: `image_token_id`, `audio_token_index`. */

@@ -8,9 +8,8 @@ import { messagesTools } from "./tool-definitions.ts";
 /**
  * Converts a request of Anthropic's Messages API to a chat as vLLM does. In that API, the system prompt is a separate
  * field, and tool calls and results are content blocks.
- * @param hasImages whether the chat has the request's images
  */
-export function messagesConversation(body: PromptBody, hasImages = false): Conversation | undefined {
+export function messagesConversation(body: PromptBody): Conversation | undefined {
   const messages = recordsOf(body.messages);
   if (messages === undefined) return undefined;
   const system = systemText(body.system);
@@ -19,7 +18,7 @@ export function messagesConversation(body: PromptBody, hasImages = false): Conve
     tools: messagesTools(body.tools),
     messages: [
       ...(system === "" ? [] : [{ role: "system", content: system }]),
-      ...messages.flatMap(({ role, content }) => chatMessages(role, content, hasImages)),
+      ...messages.flatMap(({ role, content }) => chatMessages(role, content)),
     ],
   };
 }
@@ -33,7 +32,7 @@ function systemText(system: unknown): string {
 }
 
 /** The tool results in a message, followed by the message itself. */
-function chatMessages(role: unknown, content: unknown, hasImages: boolean): Message[] {
+function chatMessages(role: unknown, content: unknown): Message[] {
   const blocks = recordsOf(content);
   if (blocks === undefined) return [{ role, content }];
   const ofType = (type: string) => blocks.filter((block) => block.type === type);
@@ -50,29 +49,43 @@ function chatMessages(role: unknown, content: unknown, hasImages: boolean): Mess
   const thoughts = ofType("thinking").flatMap(({ thinking }) =>
     typeof thinking === "string" ? thinking : [],
   );
-  const text = textsOf(ofType("text")).filter((part) => part !== "");
   // A tool's result is only text in a chat.
   const inResults = ofType("tool_result").flatMap((block) => recordsOf(block.content) ?? []);
-  const images = hasImages ? [...inResults, ...blocks].flatMap(imagePart) : [];
-  const rest = blocks.length > results.length || images.length > 0;
+  const parts = [...inResults.filter(({ type }) => type !== "text"), ...blocks].flatMap(partsOf);
+  const rest = blocks.length > results.length || parts.length > 0;
   if (!rest) return results;
   return [
     ...results,
     {
       role,
-      content:
-        images.length === 0
-          ? text.join("\n")
-          : [...images, ...text.map((part) => ({ type: "text", text: part }))],
+      content: parts.every(({ type }) => type === "text") ? textsOf(parts).join("\n") : parts,
       ...(thoughts.length > 0 && { reasoning: thoughts.join("") }),
       ...(calls.length > 0 && { tool_calls: calls }),
     },
   ];
 }
 
-/** An image as a part of a chat's message. */
-function imagePart({ type, source }: Readonly<Record<string, unknown>>): object[] {
-  if (type !== "image" || !isRecord(source)) return [];
-  const url = source.type === "base64" ? `data:${source.media_type};base64,${source.data}` : source.url;
-  return [{ type: "image_url", image_url: { url } }];
+type Block = Readonly<Record<string, unknown>>;
+
+/** A block as parts of a chat's message; none for what a chat has elsewhere. */
+function partsOf({ type, text, source, title }: Block): Block[] {
+  if (type === "text") return typeof text === "string" && text !== "" ? [{ type, text }] : [];
+  if (!isRecord(source)) return [];
+  if (type === "image") return [{ type: "image_url", image_url: { url: urlOf(source) } }];
+  return type === "document" ? documentParts(source, title) : [];
 }
+
+/** A document's text, or the file itself. */
+function documentParts(source: Block, title: unknown): Block[] {
+  const { type, data, content } = source;
+  if (type === "text") return typeof data === "string" ? [{ type, text: data }] : [];
+  if (type === "content")
+    return typeof content === "string"
+      ? [{ type: "text", text: content }]
+      : (recordsOf(content) ?? []).flatMap(partsOf);
+  const filename = typeof title === "string" ? title : "document.pdf";
+  return [{ type: "file", file: { file_data: urlOf(source), filename } }];
+}
+
+const urlOf = ({ type, media_type, data, url }: Block) =>
+  type === "base64" ? `data:${media_type};base64,${data}` : url;

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { jsonOf } from "../kernel/json.ts";
-import { placeholdersIn } from "./media.ts";
+import { mediaTokensOf } from "../media/tokens/index.ts";
+import { type MediaPlaces, placeholdersIn } from "./media.ts";
 import type { PromptReader } from "./prompt-reader.ts";
 import { PromptTemplate } from "./prompt-template.ts";
 import type { EncoderFactory } from "./tokenizers/huggingface.ts";
@@ -53,9 +54,43 @@ export async function readModelFolder(
     template: source_ === undefined ? undefined : new PromptTemplate(source_, specialTexts),
     encode: (text) => tokenizer.encode(text),
     prefix: prefixOf(JSON.parse(json)),
-    placeholders: placeholdersIn(jsonOf((await access.readTextFile(`${folder}/config.json`)) ?? "")),
+    media: await mediaPlacesOf(folder, json, access),
   });
 }
+
+/** How the model's prompts have media, from its configuration. */
+async function mediaPlacesOf(
+  folder: string,
+  tokenizerJson: string,
+  { readTextFile }: FolderAccess,
+): Promise<MediaPlaces> {
+  const read = async (name: string) => jsonOf((await readTextFile(`${folder}/${name}`)) ?? "");
+  const [config, preprocessor, videoPreprocessor, processor] = await Promise.all([
+    read("config.json"),
+    read("preprocessor_config.json"),
+    read("video_preprocessor_config.json"),
+    read("processor_config.json"),
+  ]);
+  const added = addedTokens.safeParse(JSON.parse(tokenizerJson));
+  const ids = new Map(added.data?.added_tokens?.map(({ content, id }) => [content, id]));
+  const tokens = mediaTokensOf({
+    config,
+    preprocessor,
+    videoPreprocessor,
+    processor,
+    tokenId: (text) => ids.get(text),
+  });
+  const placeholders = placeholdersIn(config);
+  for (const kind of ["image", "audio", "video"] as const) {
+    const token = tokens?.placeholder(kind);
+    if (token !== undefined) placeholders.add(token);
+  }
+  return { placeholders, tokens };
+}
+
+const addedTokens = z.looseObject({
+  added_tokens: z.array(z.looseObject({ id: z.number(), content: z.string() })).nullish(),
+});
 
 async function folderOf(
   source: string,

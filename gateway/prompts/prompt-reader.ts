@@ -1,4 +1,5 @@
 import type { Prompt } from "../routing/prompt.ts";
+import type { PromptMedia } from "./prompt-media.ts";
 
 /** A request's body, from which the prompt is read. */
 export type PromptBody = Readonly<Record<string, unknown>>;
@@ -15,8 +16,11 @@ export interface PromptReader {
   readonly source: string;
   /** Whether the ids are from the engine's tokenizer. */
   readonly isExact: boolean;
-  /** Never fails: a prompt that cannot be tokenized is compared by its text. */
-  read(kind: PromptKind, body: PromptBody): Promise<Prompt>;
+  /**
+   * Never fails: a prompt that cannot be tokenized is compared by its text.
+   * @param media for which the body has names
+   */
+  read(kind: PromptKind, body: PromptBody, media?: PromptMedia): Promise<Prompt>;
   /** Counts the tokens of text that follows other text; undefined without the engine's tokenizer. Never fails. */
   count(text: string): Promise<number | undefined>;
 }

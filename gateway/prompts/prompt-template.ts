@@ -2,6 +2,7 @@ import { Template } from "@huggingface/jinja";
 import { isRecord } from "../kernel/json.ts";
 import { textOf } from "./content.ts";
 import type { Conversation, Message } from "./conversation.ts";
+import { mediaKindOf } from "./prompt-media.ts";
 
 export interface SpecialTexts {
   readonly bos: string | undefined;
@@ -43,6 +44,7 @@ export class PromptTemplate {
     const isText = typeof content === "string";
     let adapted: unknown = content ?? "";
     if (this.#readsParts && isText) adapted = [{ type: "text", text: content }];
+    else if (this.#readsParts && Array.isArray(content)) adapted = content.map(templatePart);
     else if (!this.#readsParts) adapted = textOf(content);
     return {
       ...message,
@@ -53,6 +55,13 @@ export class PromptTemplate {
         }),
     };
   }
+}
+
+/** A content part as templates know it: of a medium, only its kind. */
+function templatePart(part: unknown): unknown {
+  const kind = mediaKindOf(part);
+  if (kind !== undefined) return { type: kind };
+  return isRecord(part) && typeof part.text === "string" ? { ...part, type: "text" } : part;
 }
 
 /** Matches a loop over a message's content. */

@@ -7,20 +7,19 @@ import { responsesTools } from "./tool-definitions.ts";
 /**
  * Converts a request of OpenAI's Responses API to a chat as vLLM does. In that API, tool calls and results are separate
  * items; consecutive calls become one assistant message. The content of a previous response is not known here.
- * @param hasImages whether the chat has the request's images
  */
-export function responsesConversation(body: PromptBody, hasImages = false): Conversation | undefined {
+export function responsesConversation(body: PromptBody): Conversation | undefined {
   const { input, instructions } = body;
   const items = typeof input === "string" ? [{ role: "user", content: input }] : recordsOf(input);
   if (items === undefined) return undefined;
   const messages: Message[] = [];
   if (typeof instructions === "string" && instructions !== "")
     messages.push({ role: "system", content: instructions });
-  for (const item of items) append(messages, item, hasImages);
+  for (const item of items) append(messages, item);
   return { ...PLAIN, tools: responsesTools(body.tools), messages };
 }
 
-function append(messages: Message[], item: Readonly<Record<string, unknown>>, hasImages: boolean): void {
+function append(messages: Message[], item: Readonly<Record<string, unknown>>): void {
   const { type, role, content, name, call_id } = item;
   if (type === "function_call") {
     const call = { id: call_id, type: "function", function: { name, arguments: item.arguments } };
@@ -34,7 +33,7 @@ function append(messages: Message[], item: Readonly<Record<string, unknown>>, ha
     const text = typeof content === "string" ? content : (textsOf(content)[0] ?? "");
     extendOnce(messages, "content", text);
   } else if (typeof role === "string")
-    messages.push({ role, content: (hasImages ? partsWithImages(content) : undefined) ?? textOf(content) });
+    messages.push({ role, content: partsWithImages(content) ?? textOf(content) });
 }
 
 /** Content with images as parts of a chat's message; undefined if it has none. */

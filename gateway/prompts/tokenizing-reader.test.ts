@@ -1,4 +1,10 @@
 import { expect, test } from "vitest";
+import { webByteTools } from "../media/byte-tools.ts";
+import { MediumBytes, readEncoded } from "../media/content.ts";
+import { inspectMedia } from "../media/inspect/index.ts";
+import { Medium } from "../media/medium.ts";
+import { PNG, wav } from "../media/test-media.ts";
+import type { MediaTokens } from "../media/tokens/index.ts";
 import { placeholdersIn } from "./media.ts";
 import type { PromptBody, PromptKind } from "./prompt-reader.ts";
 import { PromptTemplate } from "./prompt-template.ts";
@@ -14,16 +20,50 @@ const template = new PromptTemplate(
 
 const ids = (text: string) => Uint32Array.from(text, (character) => character.codePointAt(0)!);
 
+/** An image is as many tokens as it is pixels wide; the length of audio is not known. */
+const tokens: MediaTokens = {
+  family: "test",
+  placeholder: (kind) => ({ image: 35, audio: 126, video: undefined })[kind],
+  expand: (_, info) =>
+    info.kind === "image"
+      ? {
+          tokens: Uint32Array.from([60, ...new Array<number>(info.width).fill(35), 62]),
+          offset: 1,
+          length: info.width,
+        }
+      : undefined,
+};
+
 const reader = tokenizingReader({
   source: "a test",
   template,
   encode: async (text) => ids(text),
   prefix: [],
-  placeholders: placeholdersIn({ image_token_id: 35, thinker_config: { audio_token_index: 126 } }),
+  media: {
+    placeholders: placeholdersIn({ image_token_id: 35, thinker_config: { audio_token_index: 126 } }),
+    tokens,
+  },
 });
 
-const IMAGE = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
-const AUDIO = { type: "input_audio", input_audio: { data: "AAAA", format: "wav" } };
+const medium = (base64: string, kind: "image" | "audio", isExact = true) => {
+  const encoded = readEncoded(new TextEncoder().encode(base64))!;
+  const info = inspectMedia(new MediumBytes(encoded, webByteTools));
+  return {
+    medium: new Medium(encoded, kind, info, webByteTools),
+    identity: `id of ${base64.slice(0, 8)}`,
+    isExact,
+  };
+};
+
+const MEDIA = new Map([
+  ["media:png", medium(PNG, "image")],
+  ["media:unknown", medium(PNG, "image", false)],
+  ["media:wav", medium(wav(), "audio")],
+]);
+const PNG_ID = MEDIA.get("media:png")!.identity;
+
+const image = (name = "media:png") => ({ type: "image_url", image_url: { url: name } });
+const AUDIO = { type: "input_audio", input_audio: { data: "media:wav", format: "wav" } };
 const text = (text: string) => ({ type: "text", text });
 const chat = (...content: unknown[]) => ({ messages: [{ role: "user", content }] });
 
@@ -35,27 +75,59 @@ test("a chat without media is read exactly", async () => {
   });
 });
 
-test("media are at their placeholders, each with its own identity", async () => {
-  const prompt = await reader.read("chat", chat(text("See "), IMAGE, text(", hear "), AUDIO));
-  expect(prompt.tokens).toEqual(ids("See #, hear ~|"));
-  expect(prompt.isExact).toBe(false);
-  const identity = expect.stringMatching(/^[0-9a-f]{64}$/);
-  expect(prompt.media).toEqual([
-    { identity, offset: 4, length: 1 },
-    { identity, offset: 12, length: 1 },
-  ]);
-  const again = await reader.read("chat", chat(IMAGE, { ...AUDIO, uuid: "other" }));
-  expect(again.media[0]!.identity).toBe(prompt.media[0]!.identity);
-  expect(again.media[1]!.identity).not.toBe(prompt.media[1]!.identity);
+test.each<[PromptKind, PromptBody]>([
+  ["chat", chat(text("See "), image(), text(" and "), image(), text("."))],
+  [
+    "messages",
+    chat(
+      text("See "),
+      { type: "image", source: { type: "base64", media_type: "image/png", data: "media:png" } },
+      text(" and "),
+      { type: "image", source: { type: "url", url: "media:png" } },
+      text("."),
+    ),
+  ],
+  [
+    "responses",
+    {
+      input: chat(
+        { type: "input_text", text: "See " },
+        { type: "input_image", image_url: "media:png" },
+        { type: "input_text", text: " and " },
+        { type: "input_image", image_url: "media:png" },
+        { type: "input_text", text: "." },
+      ).messages,
+    },
+  ],
+])("images of %s are at their places, at their length", async (kind, body) => {
+  expect(await reader.read(kind, body, MEDIA)).toEqual({
+    tokens: ids("See <######> and <######>.|"),
+    media: [
+      { identity: PNG_ID, offset: 5, length: 6 },
+      { identity: PNG_ID, offset: 18, length: 6 },
+    ],
+    isExact: true,
+  });
+});
+
+test("media of unknown length, or that the engine knows by another id, only serve to compare requests", async () => {
+  const prompt = await reader.read("chat", chat(image("media:unknown"), AUDIO), MEDIA);
+  expect(prompt).toEqual({
+    tokens: ids("<######>~|"),
+    media: [
+      { identity: PNG_ID, offset: 1, length: 6 },
+      { identity: expect.any(String), offset: 8, length: 1 },
+    ],
+    isExact: false,
+  });
 });
 
 test.each<[string, PromptKind, PromptBody]>([
-  ["a template that ignores media", "chat", chat(text("no"), { type: "video_url" }, IMAGE)],
-  ["a part without a type", "chat", chat(text("no"), { image_url: "https://host/cat.png" })],
-  ["the Messages API", "messages", chat(text("no"), { type: "image", source: { type: "url" } })],
-  ["the Responses API", "responses", { input: chat(text("no"), { type: "input_image" }).messages }],
+  ["a template that ignores media", "chat", chat(text("no"), { type: "video_url" }, image())],
+  ["a text that looks like a placeholder", "chat", chat(text("#"), image())],
+  ["media that were not read", "chat", chat(text("no"), image("https://host/cat.png"))],
 ])("with %s, tokens are not treated as the engine's own", async (_, kind, body) => {
-  const prompt = await reader.read(kind, body);
+  const prompt = await reader.read(kind, body, MEDIA);
   expect(prompt.tokens.length).toBeGreaterThan(1);
   expect(prompt).toMatchObject({ media: [], isExact: false });
 });

@@ -2,7 +2,8 @@ import { exactPrompt, type Prompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
 import type { Conversation } from "./conversation.ts";
 import { firstPrompt } from "./first-prompt.ts";
-import { mediaParts, placeMedia } from "./media.ts";
+import { type MediaPlaces, NO_PLACES, placeMedia } from "./media.ts";
+import { mediaPartsIn, NO_PROMPT_MEDIA, type PromptMedia } from "./prompt-media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { textPrompt } from "./text-reader.ts";
 
@@ -13,8 +14,8 @@ export interface TokenizingParts {
   encode(text: string): Promise<Uint32Array>;
   /** Token ids that the tokenizer prepends to a text that is not a chat: usually the beginning-of-sequence token. */
   readonly prefix: readonly number[];
-  /** Tokens that the template inserts for media. */
-  readonly placeholders?: ReadonlySet<number> | undefined;
+  /** Default: the model has none. */
+  readonly media?: MediaPlaces | undefined;
 }
 
 /** Renders and tokenises prompts in the gateway, exactly as the engine will. */
@@ -23,14 +24,16 @@ export function tokenizingReader({
   template,
   encode,
   prefix,
-  placeholders = NONE,
+  media: places = NO_PLACES,
 }: TokenizingParts): PromptReader {
   return {
     source,
     isExact: true,
-    async read(kind, body) {
+    async read(kind, body, media = NO_PROMPT_MEDIA) {
       try {
-        return (await chatPrompt(kind, body)) ?? (await givenPrompt(kind, body)) ?? textPrompt(kind, body);
+        return (
+          (await chatPrompt(kind, body, media)) ?? (await givenPrompt(kind, body)) ?? textPrompt(kind, body)
+        );
       } catch {
         // The engine will report the error.
         return textPrompt(kind, body);
@@ -45,14 +48,16 @@ export function tokenizingReader({
     },
   };
 
-  async function chatPrompt(kind: PromptKind, body: PromptBody): Promise<Prompt | undefined> {
+  async function chatPrompt(
+    kind: PromptKind,
+    body: PromptBody,
+    media: PromptMedia,
+  ): Promise<Prompt | undefined> {
     const conversation = template && conversationOf(kind, body);
     if (conversation === undefined) return undefined;
     const tokens = await encode(template!.render(conversation));
-    const parts = mediaParts(kind, body);
-    if (parts.length === 0) return exactPrompt(tokens);
-    // The engine replaces each placeholder with as many as the media part needs.
-    return { tokens, media: (await placeMedia(tokens, parts, placeholders)) ?? [], isExact: false };
+    const parts = mediaPartsIn(conversation.messages, media);
+    return parts.length === 0 ? exactPrompt(tokens) : placeMedia(tokens, parts, places);
   }
 
   async function givenPrompt(kind: PromptKind, body: PromptBody): Promise<Prompt | undefined> {
@@ -70,5 +75,3 @@ export function tokenizingReader({
     return all;
   }
 }
-
-const NONE: ReadonlySet<number> = new Set();

@@ -15,7 +15,7 @@ export const translateMessages: Translator = async (context, { models }, json) =
   refuseServerTools(json);
   const body = validate(messagesRequest, json);
   const { requestId } = context.var;
-  const { messages, tools } = messagesConversation(body, true)!;
+  const { messages, tools } = messagesConversation(body)!;
   const { stream, thinking, tool_choice: choice } = body;
   const id = `msg_${randomId()}`;
   return {

@@ -36,7 +36,7 @@ test("without a salt of the gateway's, a body stays as it is", () => {
 test("an engine that takes adapters in a field of their own gets it", () => {
   const text = '{"model":"sql","messages":[]}';
   const to = (kind: string) => {
-    const bodyFor = bodiesFor(encode(text), ownFieldsOf(CHAT, JSON.parse(text), undefined, "sql"), []);
+    const bodyFor = bodiesFor(encode(text), ownFieldsOf(CHAT, JSON.parse(text), { lora: "sql" }), []);
     return JSON.parse(new TextDecoder().decode(bodyFor(engine(kind))));
   };
   expect(to("sglang")).toEqual({ model: "sql", messages: [], lora_path: "sql" });

@@ -23,7 +23,11 @@ export interface OwnFields {
 export const ownFieldsOf = (
   path: string,
   body: PromptBody | undefined,
-  { salt, lora, media = [] }: Partial<Pick<OwnFields, "salt" | "lora" | "media">>,
+  {
+    salt,
+    lora,
+    media = [],
+  }: { salt?: string | undefined; lora?: string | undefined; media?: readonly MediaId[] | undefined },
 ): OwnFields => ({
   path,
   salt,

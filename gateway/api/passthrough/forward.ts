@@ -1,6 +1,8 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { encodeHeaderValue } from "../../kernel/header-values.ts";
+import type { MediaStrings } from "../../media/excise.ts";
+import type { RequestMedia } from "../../media/read-media.ts";
 import type { EngineTarget } from "../../models/members/engine-member.ts";
 import { isSaltable } from "../../models/members/saltable.ts";
 import type { EngineSide, Model } from "../../models/model.ts";
@@ -24,6 +26,7 @@ import type { Candidate } from "./candidates.ts";
 import { bodiesFor, ownFieldsOf } from "./engine-bodies.ts";
 import type { ModelInForm } from "./form.ts";
 import { forwardedHeaders } from "./headers.ts";
+import { type IdentifiedMedia, identifyMedia, vllmModelOf } from "./media-ids.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 import { removeReservedFields } from "./reserved-fields.ts";

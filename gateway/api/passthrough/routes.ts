@@ -5,7 +5,6 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
-import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";

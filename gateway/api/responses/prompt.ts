@@ -59,10 +59,8 @@ export function structuredOf({ text, ...body }: InputTokensRequest): StructuredF
 /** A conversation as a chat. */
 export function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
   const { effort } = body.reasoning ?? {};
-  const conversation = responsesConversation(
-    { ...body, tools: functionsOf(body), input: items.map(forModel) },
-    true,
-  )!;
+  const input = items.map(forModel);
+  const conversation = responsesConversation({ ...body, tools: functionsOf(body), input })!;
   return {
     ...conversation,
     messages: conversation.messages.map((message) =>
