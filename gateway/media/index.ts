@@ -9,3 +9,10 @@ export {
   type PcmLayout,
   type VideoInfo,
 } from "./inspect/index.ts";
+export {
+  type MediaExpansion,
+  type MediaKind,
+  type MediaTokens,
+  type ModelFiles,
+  mediaTokensOf,
+} from "./tokens/index.ts";
