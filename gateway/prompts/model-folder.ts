@@ -79,6 +79,7 @@ async function mediaPlacesOf(
     videoPreprocessor,
     processor,
     tokenId: (text) => ids.get(text),
+    encode: () => undefined,
   });
   const placeholders = placeholdersIn(config);
   for (const kind of ["image", "audio", "video"] as const) {
