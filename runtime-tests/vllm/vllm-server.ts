@@ -24,6 +24,8 @@ export interface VllmOptions {
   ranks?: number;
   /** Whether it plays a script, with the folder's weights. Default: random weights, unless it has a role. */
   isScripted?: boolean;
+  /** Whether it takes media; it then loads the folder's weights. Default false. */
+  takesMedia?: boolean;
   /** Whether it takes LoRA adapters, and loads them while it runs; it then loads the folder's weights. Default false. */
   loras?: "fixed" | "updated";
 }
@@ -47,6 +49,17 @@ export function vllmPython(): string {
 /** Writes the tiny model's folder, with a tokenizer trained on this project's documents. */
 export const writeTinyModel = (folder: string, { weights = false } = {}) =>
   writeModel("tiny_model.py", weights ? ["--weights"] : [], folder);
+
+/** The same for a model that sees, or sees and hears (`media_model.py`). Different media give different answers. */
+export const writeMediaModel = (kind: "qwen2vl" | "omni", folder: string) =>
+  writeModel("media_model.py", [kind], folder);
+
+/** Writes pictures, sounds and videos into a folder (`media_files.py`). */
+export function writeMediaFiles(folder: string): void {
+  execFileSync(vllmPython(), [join(import.meta.dirname, "media_files.py"), folder], {
+    stdio: ["ignore", 2, 2],
+  });
+}
 
 /** The same for a model that plays a script: it calls tools (`scripted_model.py`). */
 export const writeScriptedModel = (folder: string) => writeModel("scripted_model.py", [], folder);
@@ -88,7 +101,8 @@ export class VllmServer {
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
-    const { role, leaseSeconds = 30, ranks = 1, isScripted = false, loras } = options;
+    const { role, leaseSeconds = 30, ranks = 1, isScripted = false, takesMedia = false, loras } = options;
+    const hasWeights = role !== undefined || isScripted || takesMedia || loras !== undefined;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -100,8 +114,9 @@ export class VllmServer {
     };
     const args = [
       ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
-      role === undefined && !isScripted && loras === undefined ? ["--load-format", "dummy"] : [],
+      hasWeights ? [] : ["--load-format", "dummy"],
       role === undefined ? [] : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
+      takesMedia ? ["--limit-mm-per-prompt", '{"image":4,"video":2,"audio":4}'] : [],
       isScripted ? ["--reasoning-parser", "qwen3"] : [],
       loras === undefined ? [] : ["--enable-lora", "--max-lora-rank", "8", "--max-loras", "2"],
       ["--seed", "1", "--served-model-name", MODEL, "--host", "127.0.0.1", "--port", String(ports.api)],
