@@ -15,11 +15,13 @@ export class ScriptedEngine implements AsyncDisposable {
     this.answer = answer;
   }
 
+  /** @param owner the kind of server that its models name */
   static async start(
     models: string | readonly string[],
     answer: ScriptedEngine["answer"],
+    owner?: string,
   ): Promise<ScriptedEngine> {
-    const data = [models].flat().map((id) => ({ id, object: "model" }));
+    const data = [models].flat().map((id) => ({ id, object: "model", root: id, owned_by: owner }));
     const server = createServer((request, response) => {
       const { url = "" } = request;
       if (url === "/v1/models") sendJson(response, { object: "list", data });

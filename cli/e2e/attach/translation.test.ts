@@ -3,6 +3,7 @@ import { json } from "node:stream/consumers";
 import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PNG } from "../../../gateway/media/test-media.ts";
 import { type OwnGateway, startOwnGateway } from "../workers/own-gateway.ts";
 import { ScriptedEngine, sendJson } from "./scripted-engine.ts";
 
@@ -103,7 +104,7 @@ const MESSAGES: Anthropic.MessageCreateParamsNonStreaming = {
       role: "user",
       content: [
         { type: "tool_result", tool_use_id: "toolu_1", content: "sunny" },
-        { type: "image", source: { type: "base64", media_type: "image/png", data: "iVBORw0=" } },
+        { type: "image", source: { type: "base64", media_type: "image/png", data: PNG } },
         { type: "text", text: "Well?" },
       ],
     },
@@ -146,7 +147,7 @@ describe("Messages for an engine that has only chats", () => {
           {
             role: "user",
             content: [
-              { type: "image_url", image_url: { url: "data:image/png;base64,iVBORw0=" } },
+              { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } },
               { type: "text", text: "Well?" },
             ],
           },
@@ -226,7 +227,7 @@ describe("Responses for an engine that has only chats", () => {
 });
 
 test("Images of Responses and of conversations reach such an engine", async () => {
-  const image = { type: "input_image" as const, image_url: "data:image/png;base64,iVBORw0=" };
+  const image = { type: "input_image" as const, image_url: `data:image/png;base64,${PNG}` };
   const content = [
     { type: "input_text" as const, text: "What is it?" },
     { ...image, detail: "low" as const },
@@ -235,7 +236,7 @@ test("Images of Responses and of conversations reach such an engine", async () =
   const { id: conversation } = await openai.conversations.create({ items });
   const again = [{ role: "user" as const, content: [{ ...image, detail: "auto" as const }] }];
   await openai.responses.create({ model: "tiny", conversation, input: again });
-  const url = "data:image/png;base64,iVBORw0=";
+  const url = `data:image/png;base64,${PNG}`;
   expect(asked[0]).toMatchObject({
     messages: [
       {
