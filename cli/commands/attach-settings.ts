@@ -20,7 +20,7 @@ export function healthSettings(
 export function requestSettings(
   options: Pick<
     OptionValues<typeof servingOptions>,
-    "first-token-timeout" | "idle-timeout" | "retries" | "migration-limit"
+    "first-token-timeout" | "idle-timeout" | "encode-max-wait" | "retries" | "migration-limit"
   > &
     Partial<Pick<Options, "connect-timeout">>,
 ): Partial<RequestOptions> {
@@ -29,6 +29,7 @@ export function requestSettings(
     ...(connect !== undefined && { connectMs: connect * 1000 }),
     firstByteMs: options["first-token-timeout"] * 1000,
     idleMs: options["idle-timeout"] * 1000,
+    encodeMs: options["encode-max-wait"] * 1000,
     retries: options.retries,
     migrationLimit: options["migration-limit"],
   };

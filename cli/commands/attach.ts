@@ -34,8 +34,12 @@ async function serveEngines(
     );
   const clusters = kubernetesSources(options);
   const engines = enginesOf("attach", options, positionals, clusters.length > 0);
-  if (clusters.length === 0 && engines.every(({ role }) => role === "prefill"))
-    throw new UsageError("--prefill engines only compute prompts. Add --decode engines, which answer.");
+  if (clusters.length === 0 && engines.every(({ role }) => role === "prefill" || role === "encode"))
+    throw new UsageError(
+      engines.some(({ role }) => role === "prefill")
+        ? "--prefill engines only compute prompts. Add --decode engines, which answer."
+        : "--encode engines only encode media. Add engines that answer: their URLs, without a flag.",
+    );
   checkOwnAddress(engines, options);
   const plane = await workerPlane(options);
   const shared = {

@@ -20,6 +20,7 @@ export function enginesOf(
   const given: EngineSpec[] = [
     ...positionals.map((url) => ({ url })),
     ...options.engines,
+    ...options.encode.map((url) => ({ url, role: "encode" as const })),
     ...options.prefill.map((url) => ({ url, role: "prefill" as const })),
     ...options.decode.map((url) => ({ url, role: "decode" as const })),
   ];
@@ -38,7 +39,7 @@ function checkGivenOnce(given: readonly EngineSpec[]): void {
     const address = url.replace(/\/+$/, "");
     if (roles.has(address) && roles.get(address) !== role)
       throw new UsageError(
-        `${url} is given with two roles. Name it once; without --prefill and --decode, it does both.`,
+        `${url} is given with two roles. Name it once; without --encode, --prefill and --decode, it does everything.`,
       );
     if (roles.has(address)) throw new UsageError(`${url} is given twice. Name it once.`);
     roles.set(address, role);

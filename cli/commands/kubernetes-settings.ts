@@ -21,6 +21,7 @@ export function kubernetesSources(options: Options): EngineSource[] {
   const { "kubernetes-namespace": namespace, "kubernetes-port": port, kubeconfig } = options;
   const wanted = [
     { services, selector, role: undefined },
+    { services: options["kubernetes-encode-service"], selector: undefined, role: "encode" as const },
     { services: options["kubernetes-prefill-service"], selector: undefined, role: "prefill" as const },
     { services: options["kubernetes-decode-service"], selector: undefined, role: "decode" as const },
   ].filter((each) => each.services.length > 0 || each.selector !== undefined);

@@ -8,7 +8,7 @@ const engine = z.strictObject({
   "api-key": z.string().min(1).optional(),
   tags: z.array(z.string().regex(/^[^=,\s]+=[^,\s]+$/, "it must be key=value, such as gpu=h100")).optional(),
   "block-size": z.int().min(1).max(16_384).optional(),
-  role: z.enum(["aggregated", "prefill", "decode"]).optional(),
+  role: z.enum(["aggregated", "prefill", "decode", "encode"]).optional(),
   "kv-events": z
     .strictObject({
       endpoint: z.string(),

@@ -4,7 +4,7 @@ import type { EngineSpec } from "../models/members/engine-spec.ts";
 import { diagnosisSchema } from "./diagnosis-schema.ts";
 import type { Diagnosis } from "./types.ts";
 
-const role = z.enum(["aggregated", "prefill", "decode"]).optional().catch(undefined);
+const role = z.enum(["aggregated", "prefill", "decode", "encode"]).optional().catch(undefined);
 
 const listSchema = z.looseObject({
   data: z.array(z.looseObject({ url: z.string(), name: z.string(), kind: z.string().nullish(), role })),

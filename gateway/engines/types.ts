@@ -1,5 +1,6 @@
 import type { Constraint } from "./constraint.ts";
 import type { Disaggregation, EngineRole } from "./disaggregation/types.ts";
+import type { Encoding } from "./encoding/types.ts";
 
 export type { EngineRole };
 
@@ -124,6 +125,8 @@ export interface EngineAdapter {
   readonly cachedTokensFlag: string | undefined;
   /** How it divides requests between prefill and decode engines; undefined if it does not. */
   readonly disaggregation?: Disaggregation;
+  /** How it has media encoded by other engines; undefined if it does not. */
+  readonly encoding?: Encoding;
   /** How it loads LoRA adapters while it runs; undefined if it cannot. */
   readonly lora?: LoraPaths;
   /** The fields that make a request use a LoRA adapter, for engines that do not take its name for a model's. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CACHE_SALT, isAtLeast } from "./cache-salt.ts";
 import { vllmDisaggregation } from "./disaggregation/vllm.ts";
+import { vllmEncoding } from "./encoding/vllm.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
@@ -20,6 +21,7 @@ export const vllm: EngineAdapter = {
   kind: "vllm",
   cachedTokensFlag: "--enable-prompt-tokens-details",
   disaggregation: vllmDisaggregation,
+  encoding: vllmEncoding,
   lora: {
     load: "/v1/load_lora_adapter",
     unload: "/v1/unload_lora_adapter",
@@ -48,7 +50,8 @@ export const vllm: EngineAdapter = {
       // Only in its developer mode.
       optional(getAs(api, "/server_info?config_format=json", infoSchema)),
     ]);
-    const transfer = info?.vllm_config.kv_transfer_config;
+    const { kv_transfer_config: transfer, ec_transfer_config: encoder } = info?.vllm_config ?? {};
+    const isEncoder = encoder?.ec_role === "ec_producer";
     const ranks = Object.entries(sources ?? {});
     const kvEvents = ranks.flatMap(([rank, source]) => zmqSource(api, Number(rank), source));
     const [cache] = caches;
@@ -67,7 +70,7 @@ export const vllm: EngineAdapter = {
       kvEvents,
       tokenizes: (paths?.includes("/tokenize") ?? true) ? "chat" : "nothing",
       continuesMessages: true,
-      role: ROLES[transfer?.kv_role ?? ""],
+      role: isEncoder ? "encode" : ROLES[transfer?.kv_role ?? ""],
       kvLeaseMs: toMs(transfer?.kv_connector_extra_config?.kv_lease_duration),
       paths: openAiPaths(paths),
       limitations: limitationsOf({
@@ -142,6 +145,7 @@ const infoSchema = z.looseObject({
       })
       .nullish()
       .catch(undefined),
+    ec_transfer_config: z.looseObject({ ec_role: z.string().nullish() }).nullish().catch(undefined),
   }),
 });
 

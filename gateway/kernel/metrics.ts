@@ -41,6 +41,22 @@ export interface RoutingMetrics {
   refused(reason: RefusalReason): void;
   cacheOf(worker: string, rank: number): CacheMetrics;
   prefills: PrefillMetrics;
+  encodes: EncodeMetrics;
+}
+
+/**
+ * Where a medium was encoded: by an encode worker for this request (`remote`), by one for another request (`shared`), nowhere
+ * because its KV is cached (`cached`), by the worker that computes the prompt (`local`), or by that one after an encode
+ * worker had failed (`fallback`).
+ */
+export type EncodePlace = "remote" | "shared" | "cached" | "local" | "fallback";
+
+/** The media of a model that has encode workers. */
+export interface EncodeMetrics {
+  /** @param reason a few words, joined by `_`; empty unless `local` or `fallback` */
+  count(place: EncodePlace, reason: string, media: number): void;
+  /** From the request to an encode worker until its answer, in seconds. */
+  duration: Observer;
 }
 
 /** Where a prompt was computed: by a prefill worker, by the decode worker, or by that one after the other had failed. */
@@ -193,8 +209,10 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
     [...perRank, "cause"],
   );
   const prefills = createPrefillMetrics(all);
+  const encodes = createEncodeMetrics(all);
   return (model) => ({
     prefills: prefills(model),
+    encodes: encodes(model),
     queueWait: queueWait.labels({ model }),
     unexpectedTokens: drift.labels({ model, direction: "unexpected" }),
     missingTokens: drift.labels({ model, direction: "missing" }),
@@ -220,6 +238,26 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
         },
       };
     },
+  });
+}
+
+function createEncodeMetrics(all: Metrics): (model: string) => EncodeMetrics {
+  const places = all.counter(
+    "encodes_total",
+    "Media of models with encode workers: encoded by one of those (remote), for another request (shared), not at all because their KV is cached (cached), by the worker that computes the prompt because of the reason (local), or by that worker after an encode worker had failed (fallback).",
+    ["model", "place", "reason"],
+  );
+  const duration = all.histogram(
+    "remote_encode_seconds",
+    "Time from the request to an encode worker until its answer.",
+    DURATION_BUCKETS,
+    ["model"],
+  );
+  return (model) => ({
+    count(place, reason, media) {
+      if (media > 0) places.inc({ model, place, reason }, media);
+    },
+    duration: duration.labels({ model }),
   });
 }
 

@@ -1,4 +1,5 @@
 import type { ModelCard } from "#runtime";
+import type { Encoded } from "../engines/encoding/types.ts";
 import type { ApiError, BoundTo } from "../kernel/errors.ts";
 import type { ModelMetrics } from "../kernel/metrics.ts";
 import {
@@ -15,6 +16,7 @@ import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
+import { EncoderTable } from "../routing/encode/encoder-table.ts";
 import { answersAlone, canDecode, isPrefillWorker } from "../routing/filters/role.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
@@ -236,6 +238,8 @@ export class EngineSide extends ModelSide<EngineMember> {
   /** Set when its first engine is attached. */
   prompts: Promise<PromptReader> | undefined;
   readonly textTokens = new TextTokens();
+  /** Of its encode engines. */
+  readonly encoders = new EncoderTable<Encoded>();
 
   constructor(model: Model) {
     super(model, "engine");

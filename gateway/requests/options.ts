@@ -8,6 +8,8 @@ export interface RequestOptions {
   readonly idleMs: number;
   /** Time for the whole request. */
   readonly totalMs: number;
+  /** For how long a request waits for encode engines. */
+  readonly encodeMs: number;
   /** Attempts after the first, before any part of the answer has arrived. */
   readonly retries: number;
   /** How many times a broken answer may move to another worker. */
@@ -19,6 +21,7 @@ export const DEFAULT_REQUEST_OPTIONS: RequestOptions = {
   firstByteMs: 300_000,
   idleMs: 60_000,
   totalMs: 600_000,
+  encodeMs: 30_000,
   retries: 3,
   migrationLimit: 3,
 };

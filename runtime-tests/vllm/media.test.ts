@@ -1,13 +1,15 @@
-import { readFileSync, renameSync } from "node:fs";
-import { extname, join } from "node:path";
+import { renameSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { becomesReady } from "./losses.suite.ts";
+import { chat, MediaRequests, text } from "./media-requests.ts";
 import { type Asked, ask, attach, cachedTokens, freshText } from "./setup.ts";
 import { BLOCK_SIZE, VllmServer, writeMediaFiles, writeMediaModel } from "./vllm-server.ts";
 
 const files = temporaryFolder();
 const folder = temporaryFolder();
+const media = new MediaRequests(files);
 let server: VllmServer;
 let urls: { "the model's files": string; "the engine's /tokenize": string };
 
@@ -32,37 +34,15 @@ afterAll(async () => {
   await server?.stop();
 });
 
-const base64 = (name: string) => readFileSync(join(files, name)).toString("base64");
-const TYPES: Readonly<Record<string, string>> = {
-  ".jpg": "image/jpeg",
-  ".mp4": "video/mp4",
-  ".wav": "audio/wav",
-};
-const typeOf = (name: string) => TYPES[extname(name)] ?? `image/${extname(name).slice(1)}`;
-
-const text = (text: string) => ({ type: "text", text });
-
-function part(name: string): object {
-  const type = `${typeOf(name).split("/")[0]}_url`;
-  return { type, [type]: { url: `data:${typeOf(name)};base64,${base64(name)}` } };
-}
-
-const chat = (...content: object[]) => ({
-  max_tokens: 1,
-  temperature: 0,
-  messages: [{ role: "user", content }],
-});
-const source = (name: string) => ({
-  type: "image",
-  source: { type: "base64", media_type: typeOf(name), data: base64(name) },
-});
-
 /** Requests with media, behind a text of their own. */
 const CASES: Record<string, (text: string, one: string, two: string) => [path: string, body: object]> = {
-  "an image": (prompt, one) => ["/v1/chat/completions", chat(text(prompt), part(one), text("What is it?"))],
+  "an image": (prompt, one) => [
+    "/v1/chat/completions",
+    chat(text(prompt), media.part(one), text("What is it?")),
+  ],
   "two images": (prompt, one, two) => [
     "/v1/chat/completions",
-    chat(text(prompt), part(one), text(" or "), part(two), text("?")),
+    chat(text(prompt), media.part(one), text(" or "), media.part(two), text("?")),
   ],
   "an image at the beginning of a conversation": (prompt, one) => [
     "/v1/chat/completions",
@@ -70,7 +50,7 @@ const CASES: Record<string, (text: string, one: string, two: string) => [path: s
       max_tokens: 1,
       messages: [
         { role: "system", content: prompt },
-        { role: "user", content: [part(one), text("What is it?")] },
+        { role: "user", content: [media.part(one), text("What is it?")] },
         { role: "assistant", content: "A picture." },
         { role: "user", content: "Of what? ".repeat(20) },
       ],
@@ -78,13 +58,13 @@ const CASES: Record<string, (text: string, one: string, two: string) => [path: s
   ],
   "an image and audio": (prompt, one) => [
     "/v1/chat/completions",
-    chat(text(prompt), part(one), part("one.wav"), text("?")),
+    chat(text(prompt), media.part(one), media.part("one.wav"), text("?")),
   ],
   input_audio: (prompt) => [
     "/v1/chat/completions",
     chat(
       text(prompt),
-      { type: "input_audio", input_audio: { data: base64("music.wav"), format: "wav" } },
+      { type: "input_audio", input_audio: { data: media.base64("music.wav"), format: "wav" } },
       text("?"),
     ),
   ],
@@ -92,7 +72,7 @@ const CASES: Record<string, (text: string, one: string, two: string) => [path: s
     "/v1/messages",
     {
       max_tokens: 1,
-      messages: [{ role: "user", content: [text(prompt), source(one), text("What is it?")] }],
+      messages: [{ role: "user", content: [text(prompt), media.source(one), text("What is it?")] }],
     },
   ],
   "an image of Responses": (prompt, one) => [
@@ -105,7 +85,7 @@ const CASES: Record<string, (text: string, one: string, two: string) => [path: s
           role: "user",
           content: [
             { type: "input_text", text: prompt },
-            { type: "input_image", detail: "auto", image_url: `data:${typeOf(one)};base64,${base64(one)}` },
+            { type: "input_image", detail: "auto", image_url: media.dataUrl(one) },
             { type: "input_text", text: "What is it?" },
           ],
         },
@@ -160,7 +140,7 @@ describe.each(["the model's files", "the engine's /tokenize"] as const)("by %s",
   });
 
   test.each(KINDS)("%s has as many tokens as are predicted", async (name) => {
-    const body = chat(text(freshText(20)), part(name), text("What is it? ".repeat(20)));
+    const body = chat(text(freshText(20)), media.part(name), text("What is it? ".repeat(20)));
     await tokens("/v1/chat/completions", body);
     const { predicted, reported } = await tokens("/v1/chat/completions", body);
     expect(predicted).toBe(reported);

@@ -18,6 +18,8 @@ export interface VllmOptions {
   reportsCachedTokens?: boolean;
   /** Its part in disaggregated serving, with NIXL; it then loads the folder's weights. Default: none. */
   role?: "prefill" | "decode";
+  /** Its part in encoding, with the folder through which embeddings travel. Default: none. */
+  encoder?: { role: "producer" | "consumer"; folder: string };
   /** For how long a prefill engine holds KV blocks, in seconds. Default 30. */
   leaseSeconds?: number;
   /** Data-parallel ranks. Default 1. */
@@ -101,7 +103,15 @@ export class VllmServer {
 
   private constructor(folder: string, ports: Ports, options: VllmOptions) {
     const { blocks, kvEvents = true, prefixCaching = true, reportsCachedTokens = true } = options;
-    const { role, leaseSeconds = 30, ranks = 1, isScripted = false, takesMedia = false, loras } = options;
+    const {
+      role,
+      leaseSeconds = 30,
+      ranks = 1,
+      isScripted = false,
+      takesMedia = false,
+      encoder,
+      loras,
+    } = options;
     const hasWeights = role !== undefined || isScripted || takesMedia || loras !== undefined;
     this.#folder = folder;
     this.#ports = ports;
@@ -116,6 +126,9 @@ export class VllmServer {
       ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
       hasWeights ? [] : ["--load-format", "dummy"],
       role === undefined ? [] : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
+      encoder === undefined
+        ? []
+        : ["--ec-transfer-config", JSON.stringify(encoderConfig(encoder)), "--enable-request-id-headers"],
       takesMedia ? ["--limit-mm-per-prompt", '{"image":4,"video":2,"audio":4}'] : [],
       isScripted ? ["--reasoning-parser", "qwen3"] : [],
       loras === undefined ? [] : ["--enable-lora", "--max-lora-rank", "8", "--max-loras", "2"],
@@ -125,9 +138,13 @@ export class VllmServer {
       ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"],
       blocks === undefined ? [] : ["--num-gpu-blocks-override", String(blocks)],
       ranks === 1 ? [] : ["--data-parallel-size", String(ranks)],
-      [prefixCaching ? "--enable-prefix-caching" : "--no-enable-prefix-caching"],
+      [
+        prefixCaching && encoder?.role !== "producer"
+          ? "--enable-prefix-caching"
+          : "--no-enable-prefix-caching",
+      ],
       reportsCachedTokens ? ["--enable-prompt-tokens-details"] : [],
-      kvEvents ? ["--kv-events-config", JSON.stringify(kvEventsConfig)] : [],
+      kvEvents && encoder?.role !== "producer" ? ["--kv-events-config", JSON.stringify(kvEventsConfig)] : [],
     ];
     this.#process = spawn(vllmPython(), args.flat(), {
       env: {
@@ -224,4 +241,10 @@ const transferConfig = (role: "prefill" | "decode", leaseSeconds: number) => ({
   kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
   kv_buffer_device: "cpu",
   kv_connector_extra_config: { kv_lease_duration: leaseSeconds },
+});
+
+const encoderConfig = ({ role, folder }: NonNullable<VllmOptions["encoder"]>) => ({
+  ec_connector: "ECExampleConnector",
+  ec_role: `ec_${role}`,
+  ec_connector_extra_config: { shared_storage_path: folder },
 });

@@ -22,6 +22,11 @@ export const engineOptions = {
     placeholder: "URL…",
     takesMore: true,
   }),
+  encode: list({
+    describe: "Engines that only encode images, audio and video for those that compute prompts.",
+    placeholder: "URL…",
+    takesMore: true,
+  }),
   tokenizer: list({
     describe:
       "Folders (or hub ids) with the models' tokenizer.json, if not on this machine already; MODEL=DIR for one of several models.",
@@ -67,6 +72,11 @@ const service = z
 const kubernetes = {
   "kubernetes-service": list({
     describe: "Services whose ready pods are attached, and followed as they change.",
+    placeholder: "[NAMESPACE/]NAME[:PORT],…",
+    item: service,
+  }),
+  "kubernetes-encode-service": list({
+    describe: "The same for services whose pods are encode engines.",
     placeholder: "[NAMESPACE/]NAME[:PORT],…",
     item: service,
   }),
@@ -138,6 +148,10 @@ export const trying = {
   "first-token-timeout": seconds(
     "Longest time in seconds from a request to the first byte of its answer.",
     300,
+  ),
+  "encode-max-wait": seconds(
+    "Longest time in seconds that a request waits for encode engines; after it, the next engine encodes its media.",
+    30,
   ),
   "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),
   retries: number({

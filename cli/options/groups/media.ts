@@ -5,7 +5,7 @@ import { list, number, optionalChoice } from "../spec.ts";
 export const media = {
   media: optionalChoice(["fetch", "refuse"], {
     describe:
-      "What happens to URLs of media: the gateway fetches them, or refuses them. Default: refuse, or fetch with --media-domains.",
+      "Whether the gateway fetches media that requests name by a URL. Default: refuse; with --media-domains, fetch.",
     placeholder: "fetch|refuse",
   }),
   "media-domains": list({

@@ -26,7 +26,7 @@ import type { Candidate } from "./candidates.ts";
 import { bodiesFor, ownFieldsOf } from "./engine-bodies.ts";
 import type { ModelInForm } from "./form.ts";
 import { forwardedHeaders } from "./headers.ts";
-import { type IdentifiedMedia, identifyMedia, vllmModelOf } from "./media-ids.ts";
+import { type IdentifiedMedia, identifyMedia, placedMedia, vllmModelOf } from "./media-ids.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson, renameInForm, renameInJson, renameInQuery } from "./rename.ts";
 import { removeReservedFields } from "./reserved-fields.ts";
@@ -105,6 +105,7 @@ export async function forward(
     ...(salt !== undefined && { isFit: (engine: EngineTarget) => isSaltable(engine, own) }),
     bodyFor: bodiesFor(bytes, own, model.members()),
     media: given.strings,
+    encodable: media === undefined ? [] : placedMedia(media.encodable, prompt),
     json: body,
     isDividable: isDividable(model, path, body),
     engine: await engineFor(resource, found, dependencies.models),

@@ -1,11 +1,13 @@
 import { hexOf } from "../../media/byte-tools.ts";
 import { editedValue } from "../../media/edit-json.ts";
-import { mediaFieldsOf, type Step } from "../../media/fields.ts";
-import type { Medium } from "../../media/medium.ts";
+import { type MediaField, mediaFieldsOf, type Step } from "../../media/fields.ts";
+import { type Medium, mediaTypeOf } from "../../media/medium.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { PromptMedia, PromptMedium } from "../../prompts/prompt-media.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
+import type { EncodableMedium } from "../../requests/wire/job.ts";
+import type { Prompt } from "../../routing/prompt.ts";
 import { CHAT_PATH } from "../translation/translation.ts";
 
 /** A content part with a medium, and the id that vLLM is told for it. */
@@ -22,6 +24,8 @@ export interface IdentifiedMedia {
   /** The body for the prompt's reader: with names in place of the data. */
   readonly body: PromptBody;
   readonly prompt: PromptMedia;
+  /** Those that encode engines can encode. */
+  readonly encodable: readonly Omit<EncodableMedium, "tokens" | "end">[];
 }
 
 /** vLLM's `--model` of a model's engines; undefined without a vLLM among them. */
@@ -43,6 +47,7 @@ export async function identifyMedia(
   const fields = mediaFieldsOf(body);
   const ids: MediaId[] = [];
   const prompt = new Map<string, PromptMedium>();
+  const encodable: Omit<EncodableMedium, "tokens" | "end">[] = [];
   let named: unknown = body;
   // Options for the engine's own processor are part of what it hashes.
   const isPlain = body.mm_processor_kwargs === undefined && body.media_io_kwargs === undefined;
@@ -54,9 +59,33 @@ export async function identifyMedia(
     if (medium === undefined || id === undefined) continue;
     const name = `media:${id}`;
     prompt.set(name, { medium, identity: id, isExact: isExact && isPlain });
+    const { kind } = medium;
+    if (isExact && kind !== "document")
+      encodable.push({ id, kind, steps: field.partSteps, part: partFor(kind, medium, field), takesId });
     named = editedValue(named, field.steps, () => name);
   }
-  return { ids, body: named as PromptBody, prompt };
+  return { ids, body: named as PromptBody, prompt, encodable };
+}
+
+/** The content part of a chat for an encoder, whatever API the request is of. */
+function partFor(kind: "image" | "audio" | "video", medium: Medium, { steps, text }: MediaField) {
+  const isBare = steps.at(-1) === "data";
+  const type = `${kind}_url`;
+  return { type, [type]: { url: isBare ? `data:${mediaTypeOf(medium)};base64,${text}` : text } };
+}
+
+/** The same with their places in the prompt. */
+export function placedMedia(
+  encodable: IdentifiedMedia["encodable"],
+  { media, isExact }: Prompt,
+): EncodableMedium[] {
+  const left = [...media];
+  return encodable.map((medium) => {
+    const at = left.findIndex(({ identity }) => identity === medium.id);
+    const [place] = at < 0 ? [] : left.splice(at, 1);
+    const end = place && isExact ? place.offset + place.length : Number.POSITIVE_INFINITY;
+    return { ...medium, tokens: place?.length ?? 1, end };
+  });
 }
 
 interface Identity {

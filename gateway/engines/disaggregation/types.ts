@@ -1,5 +1,5 @@
 /** An engine's part in requests. */
-export type EngineRole = "aggregated" | "prefill" | "decode";
+export type EngineRole = "aggregated" | "prefill" | "decode" | "encode";
 
 /**
  * How engines of one kind divide a request between a prefill engine, which computes the prompt's KV blocks, and a decode
@@ -75,13 +75,16 @@ export interface PrefillAnswer {
   readonly cachedTokens: number | undefined;
 }
 
+/** The field by which vLLM's encoders hand over what they have encoded. */
+export const ENCODER_FIELD = "ec_transfer_params";
+
 /**
  * Fields by which engines hand KV blocks to each other. A client's own would read other requests' blocks, or end an
  * engine: vLLM's decode engine ends at `kv_transfer_params` without its other fields.
  */
 export const TRANSFER_FIELDS: ReadonlySet<string> = new Set([
   "kv_transfer_params",
-  "ec_transfer_params",
+  ENCODER_FIELD,
   "disaggregated_params",
   "bootstrap_host",
   "bootstrap_port",

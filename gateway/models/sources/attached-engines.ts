@@ -2,6 +2,7 @@ import { type Logger, nearest, type ZmqPosition } from "#runtime";
 import type { EngineModel, EngineProfile, EngineRole, KvEventOrigin } from "../../engines/types.ts";
 import { ApiError } from "../../kernel/errors.ts";
 import type { PromptReader } from "../../prompts/prompt-reader.ts";
+import { isEncodeWorker } from "../../routing/filters/role.ts";
 import { type EngineReport, reportEngine } from "../engine-report.ts";
 import type { LocalModel } from "../local-model.ts";
 import { AttachedMember } from "../members/attached-member.ts";
@@ -219,8 +220,11 @@ export class AttachedEngines {
     const { name } = member.model;
     const { blockSize } = member.instance.card;
     const model = this.#options.models.open(name, blockSize);
-    const isOther = model.isEmpty && model.blockSize !== blockSize;
-    if (model.engines.prompts === undefined || isOther) {
+    // Encode engines have no KV blocks, and so no say in their size.
+    const hasBlocks = !isEncodeWorker(member);
+    const isFirst = hasBlocks && [...model.members].every(isEncodeWorker);
+    const isOther = isFirst && model.blockSize !== blockSize;
+    if (hasBlocks && (model.engines.prompts === undefined || isOther)) {
       const engines = () => model.engines.members().map(({ engine }) => engine);
       const found = { profile, sources: member.engine.sources };
       model.engines.prompts = this.#options.loadPromptReader(member.model, found, engines);

@@ -2,6 +2,7 @@ import type { EngineApi, EngineModel } from "../../engines/types.ts";
 import type { EngineSpec } from "../../models/members/engine-spec.ts";
 import type { Models } from "../../models/models.ts";
 import type { PromptReaderLoader } from "../../models/sources/attached-engines.ts";
+import type { RoutedCard } from "../../routing/workers.ts";
 import type { AcceptorChannel, EngineNews } from "../messages.ts";
 import { RemoteEngine, RemoteMember } from "./remote-engine.ts";
 import type { RemoteModel } from "./remote-model.ts";
@@ -71,19 +72,20 @@ export class RemoteEngines {
     { name, blockSize, instance }: EngineNews["models"][number],
   ): RemoteMember {
     const worker = new RemoteMember(engine, instance, modelNamed(news, name));
-    this.#modelOf(worker.model, blockSize, news).join(worker);
+    this.#modelOf(worker.model, blockSize, { ...news, ...instance.card }).join(worker);
     return worker;
   }
 
   #modelOf(
     model: EngineModel,
     blockSize: number,
-    found: Pick<EngineNews, "profile" | "sources">,
+    { role, ...found }: Pick<EngineNews, "profile" | "sources"> & Pick<RoutedCard, "role">,
   ): RemoteModel {
     const { models, loadPromptReader } = this.#options;
     const known = models.open(model.name, blockSize);
+    // The router process has decided on the size.
     const isOther = known.isEmpty && known.blockSize !== blockSize;
-    if (known.engines.prompts === undefined || isOther) {
+    if (role !== "encode" && (known.engines.prompts === undefined || isOther)) {
       const engines = () => known.engines.members().map(({ engine }) => engine);
       known.engines.prompts = loadPromptReader(model, found, engines);
     }

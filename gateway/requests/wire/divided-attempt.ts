@@ -1,7 +1,6 @@
 import { messageOf } from "#runtime";
 import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
 import { parseExactly } from "../../kernel/exact-json.ts";
-import { jsonOf } from "../../kernel/json.ts";
 import { Stalls } from "../../kernel/stalls.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
@@ -15,7 +14,7 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../wire/types.ts";
-import { errorMessageOf } from "./engine-error.ts";
+import { refusalOf } from "./engine-error.ts";
 import { isRetryable } from "./statuses.ts";
 
 /** Why a prompt was not computed by the prefill engine after all, for metrics. */
@@ -196,12 +195,3 @@ const FAILURES: Readonly<Record<HttpError["code"], PrefillFailure>> = {
   timeout: "prefill_timeout",
   garbage: "prefill_unusable",
 };
-
-const LONGEST_QUOTE = 200;
-
-/** The status, and what the engine says about it. */
-function refusalOf(status: number, body: string): string {
-  const said = errorMessageOf(jsonOf(body));
-  const quote = said === undefined ? "." : `: ${said.slice(0, LONGEST_QUOTE)}`;
-  return `It answered with status ${status}${quote}`;
-}

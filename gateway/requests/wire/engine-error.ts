@@ -1,5 +1,5 @@
 import { ApiError } from "../../kernel/errors.ts";
-import { isRecord } from "../../kernel/json.ts";
+import { isRecord, jsonOf } from "../../kernel/json.ts";
 
 /** Assumed if an engine's error has no status. */
 const UNKNOWN = 500;
@@ -63,4 +63,13 @@ function isClientFault(records: readonly Record<string, unknown>[]): boolean {
   return records
     .flatMap((record) => KIND_FIELDS.map((field) => record[field]))
     .some((kind) => typeof kind === "string" && CLIENT_FAULT.test(kind));
+}
+
+const LONGEST_QUOTE = 200;
+
+/** A refusal as a sentence: the status, and what the engine says about it. */
+export function refusalOf(status: number, body: string): string {
+  const said = errorMessageOf(jsonOf(body));
+  const quote = said === undefined ? "." : `: ${said.slice(0, LONGEST_QUOTE)}`;
+  return `It answered with status ${status}${quote}`;
 }

@@ -1,5 +1,5 @@
 import type { DividableRequest, Division } from "../../engines/disaggregation/types.ts";
-import { TRANSFER_FIELDS } from "../../engines/disaggregation/types.ts";
+import { ENCODER_FIELD, TRANSFER_FIELDS } from "../../engines/disaggregation/types.ts";
 import { withFields } from "../../kernel/json-fields.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Assignment } from "../../routing/plan.ts";
@@ -26,7 +26,9 @@ export function engineRequest(
 
 /** A body with fields of one of an engine's parts in a divided request. */
 export function dividedBody(body: Uint8Array, fields: Division["prefillFields"]): Uint8Array {
+  // Those of encode engines are the gateway's own: a client's are removed at once.
   const removed = new Set([...TRANSFER_FIELDS, ...Object.keys(fields)]);
+  removed.delete(ENCODER_FIELD);
   const added = Object.entries(fields).filter(([, value]) => value !== undefined);
   return withFields(body, removed, Object.fromEntries(added));
 }

@@ -1,5 +1,6 @@
 import type { Salt } from "#router-wasm";
 import type { MediaStrings } from "../../media/excise.ts";
+import type { Step } from "../../media/fields.ts";
 import type { EngineMember, EngineTarget } from "../../models/members/engine-member.ts";
 import type { EngineSide } from "../../models/model.ts";
 import type { HttpHead, HttpHeader, HttpTransport, WireReply } from "../../wire/types.ts";
@@ -32,6 +33,8 @@ export interface WireJob extends LifeJob<EngineMember> {
   bodyFor(engine: EngineTarget, continued?: Uint8Array): Uint8Array | undefined;
   /** What the bodies have stand-ins for; undefined if they are whole. */
   readonly media: MediaStrings | undefined;
+  /** Those of its media that encode engines can encode, in the order of the prompt. */
+  readonly encodable: readonly EncodableMedium[];
   /** The parsed body, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** Whether a prefill engine can compute its prompt. */
@@ -48,6 +51,22 @@ export interface WireJob extends LifeJob<EngineMember> {
   readonly continuation: Continuation | undefined;
   /** How many choices a complete answer has. */
   readonly choices: number;
+}
+
+/** A medium that can be encoded by another engine than that which computes the prompt. */
+export interface EncodableMedium {
+  /** By which engines know it. */
+  readonly id: string;
+  readonly kind: "image" | "audio" | "video";
+  /** Where its content part is in the body. */
+  readonly steps: readonly Step[];
+  /** The part for an encoder. */
+  readonly part: Readonly<Record<string, unknown>>;
+  /** Whether the part in the body names the id; if not, the engine computes the same one itself. */
+  readonly takesId: boolean;
+  /** How many tokens of the prompt it is, and where they end. */
+  readonly tokens: number;
+  readonly end: number;
 }
 
 /** Receives the answer. */

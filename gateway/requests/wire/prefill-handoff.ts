@@ -14,6 +14,16 @@ export interface PrefillHandoffHandler {
   onUnanswerable(reason: string): void;
 }
 
+/** The request's body for each of its engines. */
+export interface HandoffBodies {
+  /** For the prefill engine, with what encode engines have made of its media. */
+  readonly body: Uint8Array;
+  /** For the decode engine, with all media: if the transfer fails, it may have to compute the prompt itself. */
+  readonly whole: Uint8Array;
+  /** Whether they are not the client's own. */
+  readonly isContinued: boolean;
+}
+
 /**
  * How the decode engine's part in an attempt ended: `failed` includes nonsense, `refused` is the status of a bad request, and
  * `lost` a connection without an answer.
@@ -67,19 +77,17 @@ export class PrefillHandoff {
 
   /**
    * Has the prompt computed by the prefill engine, before or while the decode engine is asked.
-   * @param isContinued whether the body is not the client's own
    */
   start(
     route: Route<EngineMember>,
     part: PrefillPart<EngineMember>,
-    body: Uint8Array,
-    isContinued: boolean,
+    { body, whole, isContinued }: HandoffBodies,
   ): void {
     const { adapter, origin, profile, spec } = part.worker.engine;
-    const request = dividableRequest(this.#job, isContinued ? body : undefined);
+    const request = dividableRequest(this.#job, isContinued ? whole : undefined);
     if (adapter?.disaggregation === undefined || request === undefined) {
       route.prefillHere();
-      this.#handler.ask(route, body, true);
+      this.#handler.ask(route, whole, true);
       return;
     }
     const { transport, options } = this.#context;
@@ -99,7 +107,7 @@ export class PrefillHandoff {
       },
       {
         // The parameters are good for one request: it must not be sent again over another connection.
-        onDecodeFields: (fields) => this.#handler.ask(route, dividedBody(body, fields), false),
+        onDecodeFields: (fields) => this.#handler.ask(route, dividedBody(whole, fields), false),
         onPrefillFailed: (reason, sentence, isDecoding) => {
           if (this.#attempt !== attempt) return;
           this.#attempt = undefined;
@@ -108,7 +116,7 @@ export class PrefillHandoff {
             this.#handler.onUnanswerable(`Its prefill engine failed: ${sentence}`);
           else {
             route.prefillHere();
-            this.#handler.ask(route, body, true);
+            this.#handler.ask(route, whole, true);
           }
         },
       },

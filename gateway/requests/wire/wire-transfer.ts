@@ -7,6 +7,7 @@ import { Life } from "../life.ts";
 import { type Placement, placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerBody, type AnswerUsage } from "./answer-body.ts";
+import { EncodeStage } from "./encode/encode-stage.ts";
 import { engineRequest } from "./engine-request.ts";
 import type { WireContext, WireJob, WireOutput } from "./job.ts";
 import type { PartialAnswer } from "./partial-answer.ts";
@@ -28,6 +29,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly #context: WireContext;
   readonly #answer: AnswerBody;
   readonly #handoff: PrefillHandoff;
+  readonly #encodeStage: EncodeStage;
   #call: HttpCall | undefined;
   /** The error for a refusal, while its body is still being received. */
   #refusal: ApiError | undefined;
@@ -40,6 +42,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     this.#output = output;
     this.#context = context;
     this.life = new Life(job, this, context);
+    this.#encodeStage = new EncodeStage(job, context);
     this.#handoff = new PrefillHandoff(job, context, {
       ask: (route, body, mayReuse) => this.#ask(route, body, mayReuse),
       onUnanswerable: (reason) => {
@@ -70,9 +73,34 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
     const { requestBody } = this.#answer;
     const body = this.#job.bodyFor(route.worker.engine, requestBody);
+    const target = route.plan.prefill?.worker ?? route.worker;
+    const encoding = body && this.#encodeStage.begin(route, target, body);
+    if (encoding === undefined) this.#compute(route, body, body, needsFreshConnection);
+    else
+      void encoding.then((encoded) => {
+        if (encoded !== undefined) this.#compute(route, encoded.body, body, needsFreshConnection);
+      });
+  }
+
+  /**
+   * @param body for the engine that computes the prompt
+   * @param whole the same with all media, for a decode engine
+   */
+  #compute(
+    route: Route<EngineMember>,
+    body: Uint8Array | undefined,
+    whole: Uint8Array | undefined,
+    needsFreshConnection: boolean,
+  ): void {
     const { prefill } = route.plan;
-    if (prefill === undefined || body === undefined) this.#ask(route, body, !needsFreshConnection);
-    else this.#handoff.start(route, prefill, body, requestBody !== undefined);
+    if (prefill === undefined || body === undefined || whole === undefined)
+      this.#ask(route, body, !needsFreshConnection);
+    else
+      this.#handoff.start(route, prefill, {
+        body,
+        whole,
+        isContinued: this.#answer.requestBody !== undefined,
+      });
   }
 
   #ask(route: Route<EngineMember>, body: Uint8Array | undefined, mayReuse: boolean): void {
@@ -81,6 +109,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   }
 
   abort(): void {
+    this.#encodeStage.end();
     this.#handoff.end();
     clearTimeout(this.#refusalEnd);
     this.#refusal = undefined;

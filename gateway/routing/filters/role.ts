@@ -62,6 +62,10 @@ export const canDecode = ({ instance }: Pick<RoutedWorker, "instance">): boolean
 export const answersAlone = (worker: Pick<RoutedWorker, "instance">): boolean =>
   canDecode(worker) && worker.instance.card.needsPrefill !== true;
 
+/** Whether the worker encodes media for those that compute prompts. */
+export const isEncodeWorker = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
+  instance.card.role === "encode";
+
 /** Whether the worker computes prompts for decode workers. */
 export const isPrefillWorker = ({ instance }: Pick<RoutedWorker, "instance">): boolean =>
   instance.card.role === "prefill";
