@@ -82,7 +82,7 @@ export function writeTinyLora(model: string, folder: string, seed: number): void
 }
 
 /** A real vLLM. Random weights are the same in every instance. */
-export class VllmServer {
+export class VllmServer implements AsyncDisposable {
   readonly url: string;
   /** How long it took to answer, in milliseconds. */
   startMs = 0;
@@ -200,6 +200,10 @@ export class VllmServer {
   async stop(): Promise<void> {
     this.kill();
     await this.#ended;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
   }
 
   async #whenUp(): Promise<this> {

@@ -150,7 +150,7 @@ export const trying = {
     300,
   ),
   "encode-max-wait": seconds(
-    "Longest time in seconds that a request waits for encode engines; after it, the next engine encodes its media.",
+    "Seconds that a request waits for encode engines; then the next engine encodes its media.",
     30,
   ),
   "idle-timeout": seconds("Longest pause in seconds between two pieces of an answer.", 60),

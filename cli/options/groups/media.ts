@@ -5,12 +5,11 @@ import { list, number, optionalChoice } from "../spec.ts";
 export const media = {
   media: optionalChoice(["fetch", "refuse"], {
     describe:
-      "Whether the gateway fetches media that requests name by a URL. Default: refuse; with --media-domains, fetch.",
+      "Whether media are fetched from URLs in requests. Default: refuse; with --media-domains, fetch.",
     placeholder: "fetch|refuse",
   }),
   "media-domains": list({
-    describe:
-      "Hosts from which media are fetched, with their subdomains; any, or none. Default: all but private networks.",
+    describe: "Hosts that media are fetched from; any, or none. Default: all but private networks.",
     placeholder: "HOST,…",
     item: z.string().regex(/^[\w.-]+$/, "it must be a host name, any, or none"),
   }),
