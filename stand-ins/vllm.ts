@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Dialect, TokenUsage } from "./core/dialect.ts";
 import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
-import { chatFields, type OpenAiRequest } from "./core/openai-request.ts";
+import { chatFields, mediumIn, type OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
 import type { StandInRank } from "./core/rank.ts";
 import type { StandInReply, StandInRoute } from "./core/server.ts";
@@ -159,6 +159,8 @@ const tokenizePrompt = z.looseObject({ model: z.string().nullish(), prompt: z.st
 function tokenizeRoute({ engine, names }: StandInContext, body: unknown): StandInReply {
   const chat = tokenizeChat.safeParse(body);
   const prompt = tokenizePrompt.safeParse(body);
+  const medium = chat.success ? mediumIn(chat.data.messages) : undefined;
+  if (medium !== undefined) return refuse(400, `At most 0 ${medium}(s) may be provided in one prompt.`);
   const text = chat.success ? renderChat(chat.data) : prompt.data?.prompt;
   if (text === undefined) return refuse(400, "Either messages or a prompt must be given.");
   const model = chat.data?.model ?? prompt.data?.model;

@@ -19,6 +19,7 @@ const check = z.object({
     "tokens",
     "prediction",
     "cached-tokens",
+    "media",
     "replay",
     "load",
     "kv-handoff",

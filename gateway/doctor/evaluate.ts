@@ -1,5 +1,6 @@
 import { evaluateCachedTokens } from "./evaluate-cached-tokens.ts";
 import { evaluateEvents } from "./evaluate-events.ts";
+import { evaluateMedia } from "./evaluate-media.ts";
 import type { Evidence } from "./evidence.ts";
 import type { Check } from "./types.ts";
 
@@ -12,6 +13,7 @@ export function evaluate(evidence: Evidence): Check[] {
     evaluatePrefixCaching(evidence),
     ...evaluateEvents(evidence),
     evaluateCachedTokens(evidence),
+    ...evaluateMedia(evidence),
     ...evaluateLimitations(evidence),
   ];
 }

@@ -4,7 +4,7 @@ import type { Feed, OpenEngineFeed } from "../feeds/feed.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import { ModelRouter } from "../routing/model-router.ts";
 import { DEFAULT_ROUTING } from "../routing/options.ts";
-import { exactPrompt } from "../routing/prompt.ts";
+import type { Prompt } from "../routing/prompt.ts";
 import type { RoutedWorker } from "../routing/workers.ts";
 
 export interface EventWatchOptions {
@@ -88,10 +88,8 @@ export class EventWatch {
   }
 
   /** How many whole blocks at the start of the prompt the engine holds according to its events. */
-  knownBlocks(tokens: Uint32Array): number {
-    return (
-      (tokens.length - this.#router.uncachedTokens({ prompt: exactPrompt(tokens) })) / this.#router.blockSize
-    );
+  knownBlocks(prompt: Prompt): number {
+    return (prompt.tokens.length - this.#router.uncachedTokens({ prompt })) / this.#router.blockSize;
   }
 
   /** Waits until the condition holds. @returns false on a timeout */

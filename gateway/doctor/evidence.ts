@@ -2,6 +2,7 @@ import type { KvStoredEvent } from "#runtime";
 import type { EngineAdapter, EngineModel, EngineProfile, KvEventOrigin } from "../engines/types.ts";
 import type { EngineSpec } from "../models/members/engine-spec.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
+import type { MediaEvidence } from "./test-media.ts";
 import type { TestPrompt } from "./test-prompt.ts";
 
 /** An engine's answer to a test request. */
@@ -37,6 +38,8 @@ export interface Evidence {
   readonly engineTokens: Uint32Array | undefined;
   /** Identifies its tokenizer; see `fingerprintOf`. */
   readonly fingerprint: string | undefined;
+  /** Undefined if pictures could not be examined: without KV events or its tokenizer. */
+  readonly media?: MediaEvidence | undefined;
   /** Undefined if the engine has no event stream. */
   readonly events:
     | {

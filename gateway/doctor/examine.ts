@@ -7,9 +7,11 @@ import { UNKNOWN_ENGINE } from "../models/members/attached-member.ts";
 import { type EngineSpec, kvEventSources, roleOf } from "../models/members/engine-spec.ts";
 import type { PromptReaderLoader } from "../models/sources/attached-engines.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
+import { exactPrompt } from "../routing/prompt.ts";
 import { EventWatch } from "./event-watch.ts";
 import type { Evidence, TestAnswer } from "./evidence.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { examineMedia } from "./test-media.ts";
 import { TEST_BLOCKS, type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
 
 export interface ExamineOptions {
@@ -41,7 +43,9 @@ export async function examine(
   ]);
   // Polled events are consumed, and would be lost to a gateway that polls this engine.
   const isStream = sources.length > 0 && sources.every(({ kind }) => kind === "zmq");
-  const isHalf = roleOf(spec, profile) !== "aggregated" && adapter.disaggregation?.decodesAlone === false;
+  const role = roleOf(spec, profile);
+  const isHalf =
+    role === "encode" || (role !== "aggregated" && adapter.disaggregation?.decodesAlone === false);
   const isWorthWatching = isStream && profile.hasPrefixCaching !== false && !isHalf;
   const { dataParallelSize } = profile;
   const given = {
@@ -71,6 +75,14 @@ export async function examine(
     const hitsBefore = await readHits(adapter, api);
     const second = first && (await answerOf(api, prompt).catch(() => undefined));
     const hitsAfter = await readHits(adapter, api);
+    const takesPictures =
+      first !== undefined && prompt.api === "chat" && reader.isExact && profile.kind === "vllm";
+    const media =
+      takesPictures && connected !== undefined && connected.stored.length > 0
+        ? await examineMedia(model.name, reader, connected, waitMs, (body) =>
+            answerOf(api, { api: "chat", body }),
+          )
+        : undefined;
     return {
       name,
       spec,
@@ -86,6 +98,7 @@ export async function examine(
       failure,
       first,
       second,
+      media,
       countedHits: hitsBefore === undefined || hitsAfter === undefined ? undefined : hitsAfter - hitsBefore,
       engineTokens: await engineTokens(adapter, profile.tokenizes, api, model, prompt),
       fingerprint: await fingerprintOf(adapter, profile.tokenizes, api, model),
@@ -94,7 +107,7 @@ export async function examine(
         batches: watch.batches,
         stored: watch.stored,
         unreadable: watch.unreadable,
-        knownBlocks: watch.knownBlocks(prompt.tokens),
+        knownBlocks: watch.knownBlocks(exactPrompt(prompt.tokens)),
         waitedSeconds: Math.round((performance.now() - begun) / 1000),
       },
     };
@@ -124,7 +137,7 @@ async function askAndAwaitEvents(
   const asked = await ask(api, model, blockSize, reader);
   if (watch === undefined || asked.answer === undefined) return asked;
   const hasAll = ({ prompt: { tokens } }: Asked) =>
-    watch.knownBlocks(tokens) >= Math.floor(tokens.length / watch.blockSize);
+    watch.knownBlocks(exactPrompt(tokens)) >= Math.floor(tokens.length / watch.blockSize);
   await watch.until(() => hasAll(asked), waitMs);
   // The template and the answer need part of the context.
   const mostTokens = Math.floor(0.9 * (model.contextLength ?? TEST_BLOCKS * LONGEST_BLOCK));
@@ -172,7 +185,10 @@ const answerSchema = z.looseObject({
 const PATHS: Record<TestApi, string> = { chat: "/v1/chat/completions", completions: "/v1/completions" };
 
 /** @throws EngineApiError */
-async function answerOf(api: EngineApi, { api: kind, body }: TestPrompt): Promise<TestAnswer> {
+async function answerOf(
+  api: EngineApi,
+  { api: kind, body }: Pick<TestPrompt, "api" | "body">,
+): Promise<TestAnswer> {
   const answer = await api.postJson(PATHS[kind], body);
   const url = `${api.url}${PATHS[kind]}`;
   if (answer === undefined)

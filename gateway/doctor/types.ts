@@ -13,6 +13,7 @@ export type CheckId =
   | "tokens"
   | "prediction"
   | "cached-tokens"
+  | "media"
   | "replay"
   | "load"
   | "kv-handoff"

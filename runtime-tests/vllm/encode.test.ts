@@ -72,13 +72,14 @@ async function startAll(roles: ("prefill" | "decode" | undefined)[]): Promise<vo
       }),
     ),
   ]);
-  const flags = others.map((server, index) => `${roles[index] ? `--${roles[index]}=` : ""}${server.url}`);
+  const alone = others.filter((_, index) => roles[index] === undefined).map((server) => server.url);
+  const flags = others.flatMap((server, index) => (roles[index] ? [`--${roles[index]}=${server.url}`] : []));
   const more = [
     "--remote-prefill-min-tokens=1",
     "--remote-prefill-min-share=0",
     "--remote-prefill-max-wait=100",
   ];
-  ({ url } = await attach([], `--encode=${encoder!.url}`, ...flags, ...more));
+  ({ url } = await attach(alone, `--encode=${encoder!.url}`, ...flags, ...more));
   for (const server of [encoder!, ...others]) await becomesReady(url, new URL(server.url).host);
 }
 

@@ -1,6 +1,7 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { becomesReady } from "./losses.suite.ts";
 import { chat, MediaRequests, text } from "./media-requests.ts";
@@ -116,6 +117,17 @@ function promptTokens({ json: { usage } }: Asked): number {
   const { prompt_tokens, input_tokens, cache_read_input_tokens = 0 } = usage as Record<string, number>;
   return prompt_tokens ?? input_tokens! + cache_read_input_tokens;
 }
+
+test("the doctor proves it", async () => {
+  const doctor = new StatorProcess(["doctor", server.url, "--json", "--config=none"]);
+  expect(await doctor.ended()).toBe(0);
+  const { engines } = JSON.parse(doctor.stdout);
+  const check = engines[0].checks.find(({ id }: { id: string }) => id === "media");
+  expect(check.text).toMatch(
+    /recognised by all its \d+ blocks, and \d+ of its \d+ tokens came from the cache; another/,
+  );
+  expect(check.status).toBe("ok");
+});
 
 describe.each(["the model's files", "the engine's /tokenize"] as const)("by %s", (how) => {
   /** Predicted and reported cached tokens of a request. */

@@ -55,6 +55,8 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
   const read = chatSchema.safeParse(body);
   if (!read.success) return describeIssue(read.error);
   const { data } = read;
+  const medium = mediumIn(data.messages);
+  if (medium !== undefined) return `At most 0 ${medium}(s) may be provided in one prompt.`;
   const isPartial = data.messages.at(-1)?.role === "assistant";
   const continues =
     continuing === "always" ? isPartial : continuing === "asked" && data.continue_final_message;
@@ -63,6 +65,17 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
   }
   const tokens = tokenize(renderChat({ ...data, continue_final_message: continues }));
   return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
+}
+
+/** The kind of a medium in a chat; the stand-ins' model knows nothing but text. */
+export function mediumIn(messages: readonly Readonly<Record<string, unknown>>[]): string | undefined {
+  const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? (content as unknown[]) : []));
+  for (const part of parts) {
+    const type: unknown = Reflect.get(Object(part), "type");
+    const kind = typeof type === "string" ? /^(?:input_)?(image|audio|video)/.exec(type)?.[1] : undefined;
+    if (kind !== undefined) return kind;
+  }
+  return undefined;
 }
 
 /** The request, or why it is invalid. */
