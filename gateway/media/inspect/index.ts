@@ -63,7 +63,7 @@ const FORMATS: readonly MediaFormat[] = [
  */
 export function inspectMedia(source: MediaBytes): MediaInfo | undefined {
   const bytes = new HeaderBytes(source);
-  const head = new Head(bytes.upTo(0, HEAD));
+  const head = new Head(bytes.start(HEAD));
   for (const format of FORMATS) {
     if (!format.matches(head)) continue;
     const info = readOrBroken(format, bytes);
