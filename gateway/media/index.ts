@@ -10,9 +10,13 @@ export {
   type VideoInfo,
 } from "./inspect/index.ts";
 export {
+  type ExpandedPrompt,
+  expandPrompt,
   type MediaExpansion,
   type MediaKind,
   type MediaTokens,
   type ModelFiles,
   mediaTokensOf,
+  type PromptMedium,
+  type PromptRange,
 } from "./tokens/index.ts";

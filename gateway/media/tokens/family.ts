@@ -41,6 +41,15 @@ export interface MediaTokens {
    * refuses it
    */
   expand(kind: MediaKind, info: MediaInfo): MediaExpansion | undefined;
+  /** What becomes of neighbours where an expansion meets text, in the order in which it is done. */
+  readonly merges: readonly Merge[];
+}
+
+/** Two neighbouring tokens for which the tokenizer has a single one. */
+export interface Merge {
+  readonly left: number;
+  readonly right: number;
+  readonly into: number;
 }
 
 /** How a model expands media of one kind. */
@@ -55,6 +64,7 @@ export interface Media {
   readonly image?: Medium<ImageInfo> | undefined;
   readonly audio?: Medium<AudioInfo> | undefined;
   readonly video?: Medium<VideoInfo> | undefined;
+  readonly merges?: readonly Merge[];
 }
 
 /** Models whose processors work alike. */
