@@ -37,6 +37,11 @@ export interface MediaTokens {
   /** The token that the chat template emits for one medium; undefined if the model takes none of this kind. */
   placeholder(kind: MediaKind): number | undefined;
   /**
+   * Text that the chat template emits for one medium where that is no token (InternVL's `<image>`): after tokenizing the
+   * text around it, the placeholder stands for it. Undefined for all other models.
+   */
+  written(kind: MediaKind): string | undefined;
+  /**
    * @returns undefined if the headers do not tell the length, if the model takes no such medium, or if its processor
    * refuses it
    */
@@ -55,6 +60,8 @@ export interface Merge {
 /** How a model expands media of one kind. */
 export interface Medium<Info> {
   readonly placeholder: number;
+  /** What the chat template emits, if that is no token. */
+  readonly written?: string;
   /** @returns undefined if the length is not known, or if the processor refuses the medium */
   expand(info: Info): MediaExpansion | undefined;
 }

@@ -1,7 +1,11 @@
 import type { MediaInfo } from "../inspect/index.ts";
 import type { Family, Media, MediaKind, MediaTokens, ModelFiles } from "./family.ts";
-import { gemma3 } from "./gemma3.ts";
+import { gemma3 } from "./gemma/gemma3.ts";
+import { gemma3n } from "./gemma/gemma3n.ts";
+import { gemma4 } from "./gemma/gemma4.ts";
+import { internVlChat, internVlHf } from "./internvl/internvl.ts";
 import { valueIn } from "./json.ts";
+import { llama4 } from "./llama4.ts";
 import { llava } from "./llava/llava.ts";
 import { llavaNext } from "./llava/llava-next.ts";
 import { llavaOnevision } from "./llava/llava-onevision.ts";
@@ -26,6 +30,11 @@ const FAMILIES: readonly Family[] = [
   llavaOnevision,
   mistral3,
   gemma3,
+  gemma3n,
+  gemma4,
+  internVlHf,
+  internVlChat,
+  llama4,
 ];
 
 /**
@@ -46,6 +55,7 @@ export function mediaTokensOf(files: ModelFiles): MediaTokens | undefined {
   return {
     family: family.name,
     placeholder: (kind) => media[kind]?.placeholder,
+    written: (kind) => media[kind]?.written,
     expand: (kind, info) => expand(media, kind, info),
     merges: media.merges ?? [],
   };

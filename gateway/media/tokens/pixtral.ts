@@ -38,11 +38,10 @@ export function pixtralImage(
         const ratio = Math.max(width / most, height / most, 1);
         const [columns, rows] = [width, height].map((length) => Math.ceil(Math.floor(length / ratio) / side));
         if (!columns || !rows) return undefined;
-        const row = new Uint32Array(columns + 1).fill(placeholder);
-        row[columns] = rowEnd;
-        const last = row.slice();
-        last[columns] = imageEnd;
-        return joined([...new Array<Uint32Array>(rows - 1).fill(row), last]);
+        const row = { token: placeholder, count: columns };
+        return joined(
+          Array.from({ length: rows }, (_, index) => [row, [index < rows - 1 ? rowEnd : imageEnd]]).flat(),
+        );
       },
     },
   };

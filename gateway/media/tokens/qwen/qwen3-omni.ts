@@ -32,13 +32,15 @@ const VIDEO_LIMITS: PixelLimits = { least: 128 * 32 * 32, most: 768 * 32 * 32 };
 const [WINDOW, WINDOW_TOKENS] = [100, 13];
 
 function sound(files: ModelFiles, placeholder: number): Medium<AudioInfo> {
-  const { rate, hop } = whisperOptions(files);
+  const { rate, hop, window } = whisperOptions(files);
   return {
     placeholder,
     expand(info) {
       const samples = samplesAt(info, rate);
       if (samples === undefined) return undefined;
       const frames = Math.ceil(samples / hop);
+      // The spectrum mirrors half a window at each end, so a shorter sound has none.
+      if (frames * hop <= window / 2) return undefined;
       // Three convolutions halve what is left over of the last window.
       const halved = (count: number) => Math.floor((count - 1) / 2) + 1;
       const rest = halved(halved(halved(frames % WINDOW)));

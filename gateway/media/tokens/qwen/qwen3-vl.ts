@@ -1,5 +1,5 @@
 import type { VideoInfo } from "../../inspect/index.ts";
-import { joined } from "../expansion.ts";
+import { joined, type Run } from "../expansion.ts";
 import type { Family, MediaExpansion, Medium, ModelFiles } from "../family.ts";
 import { isTrueIn, numberIn, positiveIn } from "../json.ts";
 import { videoOptions } from "../processors.ts";
@@ -49,7 +49,7 @@ function qwen3Video(files: ModelFiles): Medium<VideoInfo> | undefined {
       const limits = limitsFor(options, side, count);
       const size = smartResize(atLeast({ width, height }, side), side, limits, { count, rounded });
       if (size === undefined) return undefined;
-      const pads = new Uint32Array((size.width / side) * (size.height / side)).fill(placeholder);
+      const pads = { token: placeholder, count: (size.width / side) * (size.height / side) };
       return layers(files, timesOf(indices, framesPerSecond, layer), [start], pads, [end]);
     },
   };
@@ -91,9 +91,9 @@ function timesOf(indices: readonly number[], framesPerSecond: number, layer: num
 function layers(
   files: ModelFiles,
   times: readonly number[],
-  ...frame: readonly ArrayLike<number>[]
+  ...frame: readonly (Run | ArrayLike<number>)[]
 ): MediaExpansion | undefined {
-  const parts: ArrayLike<number>[] = [];
+  const parts: (Run | ArrayLike<number>)[] = [];
   for (const time of times) {
     const text = files.encode(`<${tenths(time)} seconds>`);
     if (text === undefined) return undefined;
