@@ -1,14 +1,9 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import cases from "./fixtures/media.json" with { type: "json" };
 import { inspectMedia } from "./index.ts";
+import { fileOf, mediaCases } from "./test-fixtures.ts";
 
-const files = cases.map(({ size, parts }) => {
-  const bytes = new Uint8Array(size);
-  for (const [offset, base64] of parts) bytes.set(Buffer.from(String(base64), "base64"), Number(offset));
-  return bytes;
-});
-const anyFile = fc.constantFrom(...files);
+const anyFile = fc.constantFrom(...mediaCases.map(fileOf));
 
 /** Inspects bytes that claim to be of any size, and checks what holds whatever they are. */
 function inspect(bytes: Uint8Array, size = bytes.length) {

@@ -46,10 +46,11 @@ function expansionOf(tokens: MediaTokens, item: Case) {
   return expansion && { ...expansion, tokens: runsOf(expansion.tokens) };
 }
 
+/** vLLM's range is always the whole of what stands in place of the placeholder. */
 function recorded({ answer }: Case, texts: ReadonlyMap<string, readonly number[]>) {
   if (answer === null) return undefined;
-  const { runs, ...range } = answer;
-  return { ...range, tokens: runsOf(spelled(runs, texts)) };
+  const ids = spelled(answer, texts);
+  return { tokens: runsOf(ids), offset: 0, length: ids.length };
 }
 
 function infoOf({ kind, ...item }: Case): MediaInfo {

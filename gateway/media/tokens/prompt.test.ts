@@ -25,7 +25,7 @@ test.each(prompts)("expands the prompt $prompt of $family.family as vLLM does", 
     media,
   );
   expect(isComplete).toBe(true);
-  expect(runsOf(tokens)).toEqual(runsOf(spelled(recorded.runs, new Map())));
+  expect(runsOf(tokens)).toEqual(runsOf(spelled(recorded.answer, new Map())));
   expect(ranges.map(({ offset, length }) => [offset, length])).toEqual(recorded.ranges);
   expect(ranges.map(({ medium }) => medium)).toEqual(media.map((_, index) => index));
 });

@@ -11,15 +11,14 @@ export function filesOf({ files, tokens, texts }: Pick<Recorded, "files" | "toke
   return { ...none, ...files, tokenId: (text) => ids.get(text), encode: (text) => encodings.get(text) };
 }
 
-/** Ids of the fixture's form: texts, runs [id, count] and repetitions [count, run, run…]. */
-export function spelled(part: unknown, texts: ReadonlyMap<string, readonly number[]>): number[] {
-  if (typeof part === "string") return [...texts.get(part)!];
-  if (!Array.isArray(part)) return [];
-  const [first, second, ...rest]: unknown[] = part;
-  if (typeof first !== "number") return part.flatMap((inner) => spelled(inner, texts));
-  if (typeof second === "number") return new Array<number>(second).fill(first);
-  const once = spelled([second, ...rest], texts);
-  return Array.from({ length: first }, () => once).flat();
+/** Ids of the fixture's form: "id*count" or a text, with | between them, and "times(…)" around what repeats. */
+export function spelled(answer: string, texts: ReadonlyMap<string, readonly number[]>): number[] {
+  const parts = answer.matchAll(/(?<times>\d+)\((?<inner>[^)]*)\)|(?<id>\d+)\*(?<count>\d+)|(?<text>[^|]+)/g);
+  return Array.from(parts, ({ groups = {} }) => {
+    const { times, inner = "", id, count, text = "" } = groups;
+    if (times !== undefined) return Array.from({ length: Number(times) }, () => spelled(inner, texts)).flat();
+    return id === undefined ? [...texts.get(text)!] : new Array<number>(Number(count)).fill(Number(id));
+  }).flat();
 }
 
 /** Runs of equal tokens, so that a difference is short. */
