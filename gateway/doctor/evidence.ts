@@ -3,14 +3,7 @@ import type { EngineAdapter, EngineModel, EngineProfile, KvEventOrigin } from ".
 import type { EngineSpec } from "../models/members/engine-spec.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import type { MediaEvidence } from "./test-media.ts";
-import type { TestPrompt } from "./test-prompt.ts";
-
-/** An engine's answer to a test request. */
-export interface TestAnswer {
-  readonly promptTokens: number | undefined;
-  /** Undefined if the answer does not report it. */
-  readonly cachedTokens: number | undefined;
-}
+import type { TestAnswer, TestPrompt } from "./test-prompt.ts";
 
 /** What was observed of one engine; `evaluate` interprets it. */
 export interface Evidence {

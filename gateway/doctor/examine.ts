@@ -9,10 +9,10 @@ import type { PromptReaderLoader } from "../models/sources/attached-engines.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import { exactPrompt } from "../routing/prompt.ts";
 import { EventWatch } from "./event-watch.ts";
-import type { Evidence, TestAnswer } from "./evidence.ts";
+import type { Evidence } from "./evidence.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import { examineMedia } from "./test-media.ts";
-import { TEST_BLOCKS, type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
+import { TEST_BLOCKS, type TestAnswer, type TestApi, type TestPrompt, testPrompt } from "./test-prompt.ts";
 
 export interface ExamineOptions {
   readonly routerModule: WebAssembly.Module;

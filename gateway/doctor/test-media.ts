@@ -8,7 +8,7 @@ import { STAND_INS } from "../prompts/media-stand-ins.ts";
 import type { PromptReader } from "../prompts/prompt-reader.ts";
 import type { Prompt } from "../routing/prompt.ts";
 import type { EventWatch } from "./event-watch.ts";
-import type { TestAnswer } from "./evidence.ts";
+import type { TestAnswer } from "./test-prompt.ts";
 
 /** What came of test requests with a picture. */
 export type MediaEvidence =

@@ -10,6 +10,13 @@ export interface TestPrompt {
   readonly tokens: Uint32Array;
 }
 
+/** An engine's answer to a test request. */
+export interface TestAnswer {
+  readonly promptTokens: number | undefined;
+  /** Undefined if the answer does not report it. */
+  readonly cachedTokens: number | undefined;
+}
+
 /** Fewest whole blocks of a test prompt: a single one could match by coincidence. */
 export const TEST_BLOCKS = 4;
 

@@ -54,7 +54,7 @@ export async function readModelFolder(
     template: source_ === undefined ? undefined : new PromptTemplate(source_, specialTexts),
     encode: (text) => tokenizer.encode(text),
     prefix: prefixOf(JSON.parse(json)),
-    media: await mediaPlacesOf(folder, json, access),
+    media: await mediaPlacesOf(folder, json, (text) => tokenizer.encode(text), access),
   });
 }
 
@@ -62,6 +62,7 @@ export async function readModelFolder(
 async function mediaPlacesOf(
   folder: string,
   tokenizerJson: string,
+  encode: (text: string) => Promise<Uint32Array>,
   { readTextFile }: FolderAccess,
 ): Promise<MediaPlaces> {
   const read = async (name: string) => jsonOf((await readTextFile(`${folder}/${name}`)) ?? "");
@@ -71,6 +72,16 @@ async function mediaPlacesOf(
     read("video_preprocessor_config.json"),
     read("processor_config.json"),
   ]);
+  // Short texts, such as times of frames. Clients' media decide which, so they are bounded.
+  const known = new Map<string, Uint32Array>();
+  const missing = new Set<string>();
+  const settle = async () => {
+    const texts = [...missing];
+    missing.clear();
+    if (known.size > MOST_TEXTS) known.clear();
+    await Promise.all(texts.map(async (text) => known.set(text, await encode(text))));
+    return texts.length > 0;
+  };
   const added = addedTokens.safeParse(JSON.parse(tokenizerJson));
   const ids = new Map(added.data?.added_tokens?.map(({ content, id }) => [content, id]));
   const tokens = mediaTokensOf({
@@ -79,15 +90,23 @@ async function mediaPlacesOf(
     videoPreprocessor,
     processor,
     tokenId: (text) => ids.get(text),
-    encode: () => undefined,
+    encode(text) {
+      const ids = known.get(text);
+      if (ids === undefined) missing.add(text);
+      return ids;
+    },
   });
   const placeholders = placeholdersIn(config);
   for (const kind of ["image", "audio", "video"] as const) {
     const token = tokens?.placeholder(kind);
     if (token !== undefined) placeholders.add(token);
   }
-  return { placeholders, tokens };
+  // Some families read texts right away.
+  await settle();
+  return { placeholders, tokens, settle };
 }
+
+const MOST_TEXTS = 10_000;
 
 const addedTokens = z.looseObject({
   added_tokens: z.array(z.looseObject({ id: z.number(), content: z.string() })).nullish(),

@@ -23,6 +23,8 @@ const ids = (text: string) => Uint32Array.from(text, (character) => character.co
 /** An image is as many tokens as it is pixels wide; the length of audio is not known. */
 const tokens: MediaTokens = {
   family: "test",
+  written: () => undefined,
+  merges: [],
   placeholder: (kind) => ({ image: 35, audio: 126, video: undefined })[kind],
   expand: (_, info) =>
     info.kind === "image"
@@ -42,6 +44,7 @@ const reader = tokenizingReader({
   media: {
     placeholders: placeholdersIn({ image_token_id: 35, thinker_config: { audio_token_index: 126 } }),
     tokens,
+    settle: async () => false,
   },
 });
 
@@ -110,13 +113,20 @@ test.each<[PromptKind, PromptBody]>([
   });
 });
 
-test("media of unknown length, or that the engine knows by another id, only serve to compare requests", async () => {
-  const prompt = await reader.read("chat", chat(image("media:unknown"), AUDIO), MEDIA);
-  expect(prompt).toEqual({
-    tokens: ids("<######>~|"),
+test("media that the engine knows by another id only serve to compare requests", async () => {
+  expect(await reader.read("chat", chat(image("media:unknown")), MEDIA)).toEqual({
+    tokens: ids("<######>|"),
+    media: [{ identity: PNG_ID, offset: 1, length: 6 }],
+    isExact: false,
+  });
+});
+
+test("where the length of one is not known, all are single tokens", async () => {
+  expect(await reader.read("chat", chat(text("Hi "), image(), AUDIO), MEDIA)).toEqual({
+    tokens: ids("Hi #~|"),
     media: [
-      { identity: PNG_ID, offset: 1, length: 6 },
-      { identity: expect.any(String), offset: 8, length: 1 },
+      { identity: PNG_ID, offset: 3, length: 1 },
+      { identity: expect.any(String), offset: 4, length: 1 },
     ],
     isExact: false,
   });

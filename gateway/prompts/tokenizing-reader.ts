@@ -2,7 +2,7 @@ import { exactPrompt, type Prompt } from "../routing/prompt.ts";
 import { conversationOf } from "./chat-conversation.ts";
 import type { Conversation } from "./conversation.ts";
 import { firstPrompt } from "./first-prompt.ts";
-import { type MediaPlaces, NO_PLACES, placeMedia } from "./media.ts";
+import { encodeWithPlaceholders, type MediaPlaces, NO_PLACES, placeMedia } from "./media.ts";
 import { mediaPartsIn, NO_PROMPT_MEDIA, type PromptMedia } from "./prompt-media.ts";
 import type { PromptBody, PromptKind, PromptReader } from "./prompt-reader.ts";
 import { textPrompt } from "./text-reader.ts";
@@ -55,8 +55,10 @@ export function tokenizingReader({
   ): Promise<Prompt | undefined> {
     const conversation = template && conversationOf(kind, body);
     if (conversation === undefined) return undefined;
-    const tokens = await encode(template!.render(conversation));
     const parts = mediaPartsIn(conversation.messages, media);
+    const text = template!.render(conversation);
+    const tokens =
+      parts.length === 0 ? await encode(text) : await encodeWithPlaceholders(text, encode, places);
     return parts.length === 0 ? exactPrompt(tokens) : placeMedia(tokens, parts, places);
   }
 

@@ -22,14 +22,14 @@ export class HeadersEnd extends Error {
 
 /**
  * Numbers and text at any offset, within a bounded number of reads. An offset may be any number that a file claims.
- * All methods throw HeadersEnd where the bytes are not to be had.
+ * Methods throw HeadersEnd where the bytes are not to be had.
  */
 export class HeaderBytes {
   readonly size: number;
   readonly #source: MediaBytes;
   /** The first page, which formats return to, and the one read last. */
   #first: Page | undefined;
-  #last: Page = NO_PAGE;
+  #last = NO_PAGE;
   #reads = MAX_READS;
   #bytes = MAX_BYTES;
 
@@ -43,12 +43,20 @@ export class HeaderBytes {
     return from >= 0 && from + length <= this.size;
   }
 
+  /** At most so many of the first bytes; fewer if there are fewer. Does not throw. */
+  start(length: number): Uint8Array {
+    const page = this.#first ?? this.#read(0, Math.min(this.size, PAGE));
+    return page.bytes.subarray(0, length);
+  }
+
   u8(at: number): number {
-    return this.#view(at, 1).getUint8(0);
+    const page = this.#page(at, 1);
+    return page.view.getUint8(at - page.from);
   }
 
   u16(at: number, isLittleEndian = false): number {
-    return this.#view(at, 2).getUint16(0, isLittleEndian);
+    const page = this.#page(at, 2);
+    return page.view.getUint16(at - page.from, isLittleEndian);
   }
 
   u24(at: number, isLittleEndian = false): number {
@@ -57,24 +65,28 @@ export class HeaderBytes {
   }
 
   u32(at: number, isLittleEndian = false): number {
-    return this.#view(at, 4).getUint32(0, isLittleEndian);
+    const page = this.#page(at, 4);
+    return page.view.getUint32(at - page.from, isLittleEndian);
   }
 
   i32(at: number, isLittleEndian = false): number {
-    return this.#view(at, 4).getInt32(0, isLittleEndian);
+    return this.u32(at, isLittleEndian) | 0;
   }
 
   /** Rounded above 2^53, which no offset reaches. */
   u64(at: number, isLittleEndian = false): number {
-    return Number(this.#view(at, 8).getBigUint64(0, isLittleEndian));
+    const page = this.#page(at, 8);
+    return Number(page.view.getBigUint64(at - page.from, isLittleEndian));
   }
 
   f32(at: number): number {
-    return this.#view(at, 4).getFloat32(0);
+    const page = this.#page(at, 4);
+    return page.view.getFloat32(at - page.from);
   }
 
   f64(at: number): number {
-    return this.#view(at, 8).getFloat64(0);
+    const page = this.#page(at, 8);
+    return page.view.getFloat64(at - page.from);
   }
 
   /** The bytes as Latin-1: four-character codes and other ASCII. */
@@ -83,8 +95,8 @@ export class HeaderBytes {
   }
 
   slice(at: number, length: number): Uint8Array {
-    const { buffer, byteOffset } = this.#view(at, length);
-    return new Uint8Array(buffer, byteOffset, length);
+    const page = this.#page(at, length);
+    return page.bytes.subarray(at - page.from, at - page.from + length);
   }
 
   /** At most `length` bytes; fewer at the end. */
@@ -92,33 +104,38 @@ export class HeaderBytes {
     return this.slice(at, Math.max(0, Math.min(length, this.size - at)));
   }
 
-  #view(at: number, length: number): DataView {
-    if (!Number.isSafeInteger(at) || !this.has(at, length)) throw new HeadersEnd();
-    const page = this.#page(at, length);
-    return new DataView(page.bytes.buffer, page.bytes.byteOffset + at - page.from, length);
-  }
-
+  /** The page that holds so many bytes from an offset on. */
   #page(at: number, length: number): Page {
     if (holds(this.#last, at, length)) return this.#last;
     if (this.#first !== undefined && holds(this.#first, at, length)) return this.#first;
-    const wanted = Math.min(Math.max(length, PAGE), this.size - at);
-    this.#reads -= 1;
-    this.#bytes -= wanted;
-    if (this.#reads < 0 || this.#bytes < 0) throw new HeadersEnd();
-    const page = { from: at, bytes: this.#source.read(at, wanted) };
+    if (!Number.isSafeInteger(at) || !this.has(at, length)) throw new HeadersEnd();
+    const page = this.#read(at, Math.min(Math.max(length, PAGE), this.size - at));
     if (!holds(page, at, length)) throw new HeadersEnd();
-    this.#first ??= page;
-    this.#last = page;
     return page;
+  }
+
+  /** Asks the source for a page, which may be shorter than its size says. */
+  #read(at: number, length: number): Page {
+    this.#reads -= 1;
+    this.#bytes -= length;
+    if (this.#reads < 0 || this.#bytes < 0) throw new HeadersEnd();
+    this.#last = pageOf(at, this.#source.read(at, length));
+    this.#first ??= this.#last;
+    return this.#last;
   }
 }
 
 interface Page {
   readonly from: number;
   readonly bytes: Uint8Array;
+  readonly view: DataView;
 }
 
-const NO_PAGE: Page = { from: 0, bytes: new Uint8Array() };
+function pageOf(from: number, bytes: Uint8Array): Page {
+  return { from, bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) };
+}
+
+const NO_PAGE = pageOf(0, new Uint8Array());
 
 function holds({ from, bytes }: Page, at: number, length: number): boolean {
   return at >= from && at + length <= from + bytes.length;

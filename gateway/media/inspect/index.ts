@@ -63,11 +63,11 @@ const FORMATS: readonly MediaFormat[] = [
  */
 export function inspectMedia(source: MediaBytes): MediaInfo | undefined {
   const bytes = new HeaderBytes(source);
-  const head = new Head(bytes.upTo(0, HEAD));
+  const head = new Head(bytes.start(HEAD));
   for (const format of FORMATS) {
     if (!format.matches(head)) continue;
     const info = readOrBroken(format, bytes);
-    if (info !== undefined) return info;
+    if (info !== undefined) return plausible(info);
   }
   return isPdf(head) ? { kind: "document", format: "pdf" } : undefined;
 }
@@ -79,4 +79,22 @@ function readOrBroken(format: MediaFormat, bytes: HeaderBytes): MediaInfo | unde
     if (error instanceof HeadersEnd) return broken(format, "incomplete");
     throw error;
   }
+}
+
+/** Without numbers that cannot be: headers may hold any float. */
+function plausible(info: MediaInfo): MediaInfo {
+  if (info.kind === "audio")
+    return {
+      ...info,
+      seconds: known(info.seconds),
+      sampleRate: known(info.sampleRate),
+      channels: known(info.channels),
+    };
+  if (info.kind === "video")
+    return { ...info, seconds: known(info.seconds), framesPerSecond: known(info.framesPerSecond) };
+  return info;
+}
+
+function known(value: number | undefined): number | undefined {
+  return value !== undefined && Number.isFinite(value) && value > 0 ? value : undefined;
 }

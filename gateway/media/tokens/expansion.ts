@@ -5,26 +5,36 @@ import type { MediaExpansion } from "./family.ts";
 const MAX_TOKENS = 4_194_304;
 
 /** One token over and over. */
-export function repeated(token: number, count: number): MediaExpansion | undefined {
-  if (!(count > 0 && count <= MAX_TOKENS)) return undefined;
-  return whole(new Uint32Array(count).fill(token));
+export interface Run {
+  readonly token: number;
+  readonly count: number;
 }
 
-/** Parts in a row, all of which are the medium's range. */
-export function joined(parts: readonly ArrayLike<number>[]): MediaExpansion | undefined {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  if (length === 0 || length > MAX_TOKENS) return undefined;
+/**
+ * Parts in a row, all of which are the medium's range.
+ * @returns undefined if there is no token, or if there are more than any engine takes
+ */
+export function joined(parts: readonly (Run | ArrayLike<number>)[]): MediaExpansion | undefined {
+  const length = parts.reduce((sum, part) => sum + lengthOf(part), 0);
+  if (!(length > 0 && length <= MAX_TOKENS)) return undefined;
   const tokens = new Uint32Array(length);
   let at = 0;
   for (const part of parts) {
-    tokens.set(part, at);
-    at += part.length;
+    if ("token" in part) tokens.fill(part.token, at, at + part.count);
+    else tokens.set(part, at);
+    at += lengthOf(part);
   }
-  return whole(tokens);
+  return { tokens, offset: 0, length };
 }
 
-function whole(tokens: Uint32Array): MediaExpansion {
-  return { tokens, offset: 0, length: tokens.length };
+/** NaN for a number of tokens that cannot be. */
+function lengthOf(part: Run | ArrayLike<number>): number {
+  if (!("token" in part)) return part.length;
+  return Number.isInteger(part.count) && part.count >= 0 ? part.count : NaN;
+}
+
+export function repeated(token: number, count: number): MediaExpansion | undefined {
+  return joined([{ token, count }]);
 }
 
 export interface Size {

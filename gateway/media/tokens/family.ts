@@ -15,7 +15,7 @@ export interface ModelFiles {
   readonly processor: unknown;
   /** The id of an added or special token; undefined if there is none. */
   tokenId(text: string): number | undefined;
-  /** Tokenizes plain text, without special tokens around it; undefined if that is not possible. */
+  /** Tokenizes plain text, without special tokens around it; undefined if that is not possible, or not yet. */
   encode(text: string): ArrayLike<number> | undefined;
 }
 
@@ -37,15 +37,31 @@ export interface MediaTokens {
   /** The token that the chat template emits for one medium; undefined if the model takes none of this kind. */
   placeholder(kind: MediaKind): number | undefined;
   /**
+   * Text that the chat template emits for one medium where that is no token (InternVL's `<image>`): after tokenizing the
+   * text around it, the placeholder stands for it. Undefined for all other models.
+   */
+  written(kind: MediaKind): string | undefined;
+  /**
    * @returns undefined if the headers do not tell the length, if the model takes no such medium, or if its processor
    * refuses it
    */
   expand(kind: MediaKind, info: MediaInfo): MediaExpansion | undefined;
+  /** What becomes of neighbours where an expansion meets text, in the order in which it is done. */
+  readonly merges: readonly Merge[];
+}
+
+/** Two neighbouring tokens for which the tokenizer has a single one. */
+export interface Merge {
+  readonly left: number;
+  readonly right: number;
+  readonly into: number;
 }
 
 /** How a model expands media of one kind. */
 export interface Medium<Info> {
   readonly placeholder: number;
+  /** What the chat template emits, if that is no token. */
+  readonly written?: string;
   /** @returns undefined if the length is not known, or if the processor refuses the medium */
   expand(info: Info): MediaExpansion | undefined;
 }
@@ -55,6 +71,7 @@ export interface Media {
   readonly image?: Medium<ImageInfo> | undefined;
   readonly audio?: Medium<AudioInfo> | undefined;
   readonly video?: Medium<VideoInfo> | undefined;
+  readonly merges?: readonly Merge[];
 }
 
 /** Models whose processors work alike. */

@@ -1,18 +1,17 @@
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { MediaInfo } from "../inspect/index.ts";
 import families from "./fixtures/tokens.json" with { type: "json" };
-import { type MediaTokens, type ModelFiles, mediaTokensOf } from "./index.ts";
+import { type MediaTokens, mediaTokensOf } from "./index.ts";
+import { filesOf, type Recorded, runsOf, spelled } from "./test-fixtures.ts";
 
-type Recorded = (typeof families)[number];
 type Case = Recorded["cases"][number];
 
-describe.each(families)("$family", (family) => {
+test.each(families)("expands media of $family as vLLM does", (family) => {
   const tokens = mediaTokensOf(filesOf(family))!;
-  test.each(family.cases.map((item) => ({ name: nameOf(item), item })))(
-    "expands $name as vLLM does",
-    ({ item }) => {
-      expect(answerOf(tokens, item)).toEqual(item.answer);
-    },
+  const texts = new Map<string, readonly number[]>(Object.entries(family.texts));
+  const expansions = family.cases.map((item) => [nameOf(item), expansionOf(tokens, item)]);
+  expect(Object.fromEntries(expansions)).toEqual(
+    Object.fromEntries(family.cases.map((item) => [nameOf(item), recorded(item, texts)])),
   );
 });
 
@@ -22,13 +21,6 @@ test("knows nothing of a model without media, or without files", () => {
   expect(mediaTokensOf({ ...model, config: undefined })).toBeUndefined();
   expect(mediaTokensOf({ ...model, config: { architectures: ["LlamaForCausalLM"] } })).toBeUndefined();
 });
-
-function filesOf({ files, tokens, texts }: Recorded): ModelFiles {
-  const none = { preprocessor: undefined, videoPreprocessor: undefined, processor: undefined };
-  const ids = new Map(Object.entries(tokens));
-  const encodings = new Map<string, number[]>(Object.entries(texts));
-  return { ...none, ...files, tokenId: (text) => ids.get(text), encode: (text) => encodings.get(text) };
-}
 
 function nameOf({ kind, ...item }: Case): string {
   const { width, height, frames, fps, samples, rate } = { ...NOTHING, ...item };
@@ -46,19 +38,19 @@ const NOTHING = {
   rate: undefined,
 };
 
-/** In the fixture's form: runs of equal tokens. */
-function answerOf(tokens: MediaTokens, item: Case) {
+/** The expansion with its tokens in runs, so that a difference is short. */
+function expansionOf(tokens: MediaTokens, item: Case) {
   const info = infoOf(item);
   const expansion =
     info.kind === "broken" || info.kind === "document" ? undefined : tokens.expand(info.kind, info);
-  if (expansion === undefined) return null;
-  const runs: [number, number][] = [];
-  for (const token of expansion.tokens) {
-    const last = runs.at(-1);
-    if (last?.[0] === token) last[1] += 1;
-    else runs.push([token, 1]);
-  }
-  return { runs, offset: expansion.offset, length: expansion.length };
+  return expansion && { ...expansion, tokens: runsOf(expansion.tokens) };
+}
+
+/** vLLM's range is always the whole of what stands in place of the placeholder. */
+function recorded({ answer }: Case, texts: ReadonlyMap<string, readonly number[]>) {
+  if (answer === null) return undefined;
+  const ids = spelled(answer, texts);
+  return { tokens: runsOf(ids), offset: 0, length: ids.length };
 }
 
 function infoOf({ kind, ...item }: Case): MediaInfo {
@@ -77,3 +69,43 @@ function infoOf({ kind, ...item }: Case): MediaInfo {
   const seconds = frames !== undefined && fps !== undefined ? frames / fps : undefined;
   return { kind: "video", format: "mp4", width, height, seconds, frames, framesPerSecond: fps };
 }
+
+test("measures an image as EXIF turns it", () => {
+  const tokens = mediaTokensOf(filesOf(families.find(({ family }) => family === "mistral3")!))!;
+  const image = (width: number, height: number, orientation?: number): MediaInfo => ({
+    kind: "image",
+    format: "jpeg",
+    width,
+    height,
+    isRgb: true,
+    orientation,
+  });
+  const upright = tokens.expand("image", image(200, 300));
+  expect(tokens.expand("image", image(300, 200, 6))).toEqual(upright);
+  expect(tokens.expand("image", image(200, 300, 3))).toEqual(upright);
+  expect(tokens.expand("image", image(300, 200))).not.toEqual(upright);
+});
+
+test("expands only media of the kind that is asked for, and of which the model takes any", () => {
+  const tokens = mediaTokensOf(filesOf(families.find(({ family }) => family === "qwen2_audio")!))!;
+  const sound: MediaInfo = {
+    kind: "audio",
+    format: "wav",
+    seconds: 1,
+    sampleRate: 16_000,
+    channels: 1,
+    samples: 16_000,
+    pcm: undefined,
+  };
+  expect(tokens.expand("audio", sound)?.length).toBe(25);
+  expect(tokens.expand("image", sound)).toBeUndefined();
+  expect(tokens.expand("audio", { ...sound, samples: undefined })).toBeUndefined();
+  expect(tokens.placeholder("image")).toBeUndefined();
+});
+
+test("a size that headers can claim, but no engine takes, is refused", () => {
+  const tokens = mediaTokensOf(filesOf(families.find(({ family }) => family === "qwen2_audio")!))!;
+  const endless = { kind: "audio", format: "wav", seconds: 1, channels: 1, pcm: undefined } as const;
+  const info: MediaInfo = { ...endless, sampleRate: 1, samples: Number.MAX_SAFE_INTEGER };
+  expect(tokens.expand("audio", info)?.length ?? 0).toBeLessThanOrEqual(750);
+});

@@ -9,7 +9,7 @@ export const mp3: MediaFormat = {
   format: "mp3",
   matches: (head) => head.has("ID3") || (head.has("\xff") && /^[\xe2-\xff]/.test(head.text(1, 1))),
   read(bytes) {
-    const hasTag = bytes.text(0, 3) === "ID3";
+    const hasTag = bytes.has(0, 3) && bytes.text(0, 3) === "ID3";
     const start = endOfId3(bytes);
     const frame = firstFrame(bytes, start, hasTag);
     if (frame === undefined) return hasTag ? broken(this, "incomplete") : undefined;

@@ -10,6 +10,8 @@ export interface WhisperOptions {
   readonly rate: number;
   /** Samples from one frame to the next. */
   readonly hop: number;
+  /** Samples of one frame's spectrum. */
+  readonly window: number;
   /** Samples to which shorter sounds are padded. */
   readonly chunk: number;
 }
@@ -20,6 +22,7 @@ export function whisperOptions(files: ModelFiles): WhisperOptions {
   return {
     rate,
     hop: positiveIn(options, "hop_length") ?? 160,
+    window: positiveIn(options, "n_fft") ?? 400,
     chunk: (positiveIn(options, "chunk_length") ?? 30) * rate,
   };
 }

@@ -12,7 +12,7 @@ export const movie: MediaFormat = {
   // QuickTime files may begin with another box than the file's type.
   matches: (head) => ["ftyp", "moov", "mdat", "free", "skip", "wide"].includes(head.text(4, 4)),
   read(bytes) {
-    const [brand] = brandsOf(new Head(bytes.upTo(0, HEAD)));
+    const [brand] = brandsOf(new Head(bytes.start(HEAD)));
     const format = brand === undefined || brand === "qt  " ? "mov" : "mp4";
     for (const box of boxesIn(bytes, 0, bytes.size))
       if (box.type === "moov") return readMovie(bytes, box, format);
