@@ -1,7 +1,7 @@
 import type { VideoInfo } from "../../inspect/index.ts";
 import { joined, type Run } from "../expansion.ts";
 import type { Family, MediaExpansion, Medium, ModelFiles } from "../family.ts";
-import { isTrueIn, numberIn, positiveIn } from "../json.ts";
+import { isTrueIn, numberIn, positiveIn, valueIn } from "../json.ts";
 import { videoOptions } from "../processors.ts";
 import { roundHalfEven } from "../rounding.ts";
 import { evenlySpaced, qwen3Frames } from "./sampling.ts";
@@ -65,7 +65,7 @@ function chosenFrames(options: unknown, frames: number, framesPerSecond: number)
 }
 
 function limitsFor(options: unknown, side: number, frames: number): PixelLimits {
-  const limits = pixelLimits({ size: Reflect.get(Object(options), "size") }, LIMITS);
+  const limits = pixelLimits({ size: valueIn(options, "size") }, LIMITS);
   if (!isTrueIn(options, "cap_pixels_per_frame")) return limits;
   const most = (positiveIn(options, "max_video_tokens") ?? 768) * side * side;
   const share = Math.min(most, Math.floor(limits.most / frames));
