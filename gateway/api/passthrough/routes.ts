@@ -4,13 +4,14 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { checkMedia } from "../../access/media.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
+import { isFormType, notAForm, readForm } from "../../kernel/multipart.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
 import type { PromptBody } from "../../prompts/prompt-reader.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { OwnRoute } from "../endpoint.ts";
+import type { OwnEndpoint } from "../endpoint.ts";
 import { ENDPOINTS, endpointOf, resourceOf } from "../endpoints.ts";
 import { refuseNameless } from "../named-model.ts";
 import { readPreferences } from "../openai/preferences.ts";
@@ -27,21 +28,39 @@ import { modelOfJson } from "./rename.ts";
 import { modelWith } from "./resource-owner.ts";
 
 /** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
-export function forwardOr(
-  own: OwnRoute,
-): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
+export function forwardOr({
+  route: own,
+  isForm = false,
+}: OwnEndpoint): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
   return async (context, dependencies) => {
+    if (isForm) return answerForm(context, dependencies);
     const resumed = await resumeStream(context, dependencies);
     if (resumed !== undefined) return resumed;
     const { bytes, json } = await readJsonBody(context.req.raw, dependencies.bodyLimit);
-    if (!isResumable(context, json)) return answer(context, dependencies, bytes, json);
-    return resumableStream(context, dependencies, () => answer(context, dependencies, bytes, json));
+    const request = { bytes, body: asObject(json), form: undefined };
+    if (!isResumable(context, json)) return answer(context, dependencies, request, json);
+    return resumableStream(context, dependencies, () => answer(context, dependencies, request, json));
   };
+
+  async function answerForm(
+    context: Context<GatewayEnv>,
+    dependencies: GatewayDependencies,
+  ): Promise<Response> {
+    const type = context.req.header("content-type") ?? "";
+    if (!isFormType(type)) {
+      // An engine may take what workers do not.
+      if (dependencies.hasEngines()) return forwardAny(context, dependencies);
+      throw notAForm(type);
+    }
+    const bytes = await readBytes(context.req.raw, dependencies.bodyLimit);
+    const request = { bytes, body: undefined, form: modelInForm(bytes, type) };
+    return answer(context, dependencies, request, readForm(bytes, type));
+  }
 
   async function answer(
     context: Context<GatewayEnv>,
     dependencies: GatewayDependencies,
-    bytes: Uint8Array,
+    request: EngineRequest,
     given: unknown,
   ): Promise<Response> {
     const { models } = dependencies;
@@ -54,7 +73,6 @@ export function forwardOr(
     // Before anything else in the body is validated, which is up to the model's own routes.
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
     if (candidates.length === 0) return own(context, dependencies, json, false);
-    const request = { bytes, body: asObject(given), form: undefined };
     if (candidates.some(isForEngines)) await checkMedia(request.body, dependencies.access.media);
     const asked = await withBothKinds(candidates, async (model) => ({
       prompt: await promptOf(context.req.path, request, model),
@@ -186,8 +204,10 @@ const withName = (json: unknown, name: string | undefined): unknown =>
 const renamed = (json: unknown, { rename }: Candidate): unknown =>
   rename === undefined || !isRecord(json) ? json : { ...json, model: rename };
 
-/** @throws ApiError 400: the model's workers have no such route */
-function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never {
+/** @throws ApiError 400: the model's workers have no such route; 415: they have one that takes a form */
+function refusePath({ req }: Context<GatewayEnv>, name: string): never {
+  const { path } = req;
+  if (endpointOf(path).own?.isForm) throw notAForm(req.header("content-type") ?? "");
   throw invalidRequest(
     `The model '${name.slice(0, 100)}' is served by workers, which do not support ${path.slice(0, 200)}. Their routes are ${OWN_PATHS}.`,
     "model",
