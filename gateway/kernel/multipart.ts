@@ -110,8 +110,8 @@ function* readParts(body: Uint8Array, boundary: string): Generator<Part> {
 
 /** The offset of `wanted`, which starts with CRLF; checking that first keeps the search linear. */
 function find(body: Uint8Array, wanted: Uint8Array, from: number): number | undefined {
-  for (let at = from; at < body.length; at++) {
-    if (body[at] === CR && body[at + 1] === LF && isAt(body, at, wanted)) return at;
+  for (let at = body.indexOf(CR, from); at >= 0; at = body.indexOf(CR, at + 1)) {
+    if (body[at + 1] === LF && isAt(body, at, wanted)) return at;
   }
   return undefined;
 }

@@ -44,7 +44,7 @@ async function answer(
   if (bytes.length === 0) throw invalidRequest(`The file '${filename.slice(0, 100)}' is empty.`, "file");
   const expected = { promptTokens: 0, completionTokens: expectedAnswer(undefined) };
   const request = beginRequest(context, {}, model, "audio", expected, dependencies);
-  const { requestId, preferences, headers } = request;
+  const { requestId, preferences } = request;
   const job = {
     ...{ requestId, model, preferences },
     prompt: promptOf(bytes),
@@ -62,9 +62,11 @@ async function answer(
       requestId,
     },
   };
-  return answerTranscription(context, dependencies, job, request, (result) =>
-    formatted(result, form, task, headers),
-  );
+  return answerTranscription(context, dependencies, {
+    job,
+    request,
+    format: (result, headers) => formatted(result, form, task, headers),
+  });
 }
 
 /** The form's field for what a worker refuses. */

@@ -17,6 +17,7 @@ import { type CallBounds, callError, timeLeft } from "../../models/members/call-
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
 import { Life, type LifeContext, type LifeJob } from "../life.ts";
+import { type Placement, placementOf } from "../placement.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { reportCallFailure } from "./plane-failure.ts";
 
@@ -73,6 +74,12 @@ export class TranscriptionTransfer implements Transfer<WorkerMember> {
 
   get hasBegun(): boolean {
     return this.#sent !== "";
+  }
+
+  /** Where the request is, or was answered. */
+  get placement(): Placement {
+    const { prompt, model } = this.#job;
+    return placementOf(this.life.route!, Math.floor(prompt.tokens.length / model.blockSize));
   }
 
   routeRequest(excluded: readonly WorkerMember[]): RouteRequest<WorkerMember> {
