@@ -10,7 +10,7 @@ import { beginRequest, expectedAnswer, requireApi } from "../openai/request.ts";
 import { refuseUnsupported, validate } from "../openai/validate.ts";
 import { answerTranscription } from "./answer.ts";
 import { formatted, wants } from "./format.ts";
-import { type TranscriptionForm, transcriptionRequest } from "./schemas.ts";
+import { completed, type TranscriptionForm, transcriptionRequest } from "./schemas.ts";
 
 /** Parameters that would change the answer, and that workers do not support. */
 const UNSUPPORTED = {
@@ -34,8 +34,9 @@ async function answer(
   hasOthers: boolean,
   task: "transcribe" | "translate",
 ): Promise<Response> {
-  refuseUnsupported(raw, UNSUPPORTED);
-  const form = validate(transcriptionRequest, raw);
+  const given = completed(raw);
+  refuseUnsupported(given, UNSUPPORTED);
+  const form = validate(transcriptionRequest, given);
   checkCombinations(form);
   const model = dependencies.models.ofWorkers(form.model);
   requireApi(model, task === "translate" ? "translations" : "transcriptions");
