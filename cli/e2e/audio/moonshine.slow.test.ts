@@ -145,7 +145,18 @@ test("hears stereo at another rate, and long audio in parts", async () => {
   expect(usage).toEqual({ type: "duration", seconds: 40 });
 });
 
-test("silence and noise have no text", async () => {
+test.each(["tone.flac", "tone.mp3", "vorbis.ogg", "opus.ogg"])(
+  "decodes %s, in which nobody speaks",
+  async (name) => {
+    const path = fileURLToPath(new URL(`../../../workers/audio/test-tones/${name}`, import.meta.url));
+    const tone = await toFile(await readFile(path), name);
+    const { text, usage } = await openai.audio.transcriptions.create({ model, file: tone });
+    expect(text).toBe("");
+    expect(usage).toEqual({ type: "duration", seconds: 1 });
+  },
+);
+
+test("silence has no text", async () => {
   const silence = await openai.audio.transcriptions.create({
     model,
     file: await speech(wav(new Int16Array(16_000 * 3))),

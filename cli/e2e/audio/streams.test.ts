@@ -123,6 +123,26 @@ test("a client that leaves before its whole answer stops the engine", async () =
   speech.onWord = () => {};
 });
 
+test("a whole answer is begun anew by another worker when its own is lost", async () => {
+  const [first, second] = [new Stenographer("twin"), new Stenographer("twin")];
+  const held = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const asked = () => first.asked.length + second.asked.length;
+  for (const each of [first, second])
+    each.onWord = (word) => {
+      if (word !== "tried" || asked() > 1) return;
+      begun.resolve();
+      return held.promise;
+    };
+  const twins = await startOwnGateway({ first: first.engine, second: second.engine });
+  const answer = ask(twins.url, { fields: { model: "twin" } });
+  await begun.promise;
+  void twins.kill(first.asked.length === 1 ? "first" : "second");
+  expect((await (await answer).json()).text).toBe("ever tried ever failed");
+  held.resolve();
+  expect(asked()).toBe(2);
+});
+
 test("a deadline ends the request", async () => {
   const held = Promise.withResolvers<void>();
   speech.onWord = () => held.promise;
