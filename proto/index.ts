@@ -13,4 +13,5 @@ export * from "./gen/stator/v1/lora_pb.ts";
 export * from "./gen/stator/v1/role_pb.ts";
 export * from "./gen/stator/v1/service_pb.ts";
 export * from "./gen/stator/v1/tokenize_pb.ts";
+export * from "./gen/stator/v1/transcribe_pb.ts";
 export * from "./gen/stator/v1/warm_start_pb.ts";

@@ -6,7 +6,7 @@ import { discoveryValue } from "./discovery-value.ts";
 /** A number that fits into a message's uint32. */
 const count = z.number().int().nonnegative().max(0xffffffff);
 const atLeastOne = count.positive();
-const apis = ["chat", "completions", "embeddings"] as const;
+const apis = ["chat", "completions", "embeddings", "transcriptions", "translations"] as const;
 
 /** How the gateway converts between text and token ids for a model. */
 const tokenizerSchema = z.discriminatedUnion("kind", [
@@ -62,6 +62,8 @@ export const modelCardSchema = z.object({
     grammar: z.boolean().optional(),
     /** Whether the engine keeps cached KV of different salts apart, or has no prefix cache. Default false. */
     cacheSalt: z.boolean().optional(),
+    /** Whether transcriptions can have the times of words. Default false. */
+    wordTimes: z.boolean().optional(),
   }),
   engine: z.object({ name: z.string(), version: z.string() }),
   /** Seconds since the epoch, for `created` in `/v1/models`. */

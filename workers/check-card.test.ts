@@ -33,6 +33,7 @@ test.each<[string, object, RegExp, "tokenize"?]>([
   ["eosTokenIds.1", { eosTokenIds: [257, 258] }, /258 is not in a vocabulary of 258 tokens/],
   ["bosTokenId", { bosTokenId: 1000 }, /1000 is not in/],
   ["apis", { apis: ["embeddings"] }, /needs the engine's method embed/],
+  ["apis", { apis: ["chat", "translations"] }, /'translations' needs the engine's method transcribe/],
   [
     "tokenizer.sha256",
     { tokenizer: { kind: "huggingface", path: file, sha256: "abc" } },

@@ -29,6 +29,9 @@ async function findFault(engine: Engine, card: ModelCard): Promise<CardFault | u
   if (isForeign(bosTokenId)) return outside("bosTokenId", bosTokenId);
   if (card.apis.includes("embeddings") && engine.embed === undefined)
     return { field: "apis", reason: "'embeddings' needs the engine's method embed." };
+  const speech = card.apis.find((api) => api === "transcriptions" || api === "translations");
+  if (speech !== undefined && engine.transcribe === undefined)
+    return { field: "apis", reason: `'${speech}' needs the engine's method transcribe.` };
   const parts = [card.kvFormat, engine.exportKv, engine.importKv].filter((part) => part !== undefined);
   if (parts.length % 3 !== 0)
     return { field: "kvFormat", reason: "it goes together with the engine's methods exportKv and importKv." };

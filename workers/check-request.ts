@@ -30,7 +30,11 @@ export function checkRequest(
  * Logs why an engine has failed a request, unless the request itself is to blame.
  * @returns the error for the caller, which does not need the details
  */
-export function engineFailure(error: unknown, { requestId }: GenerateRequest, log: Logger): PlaneError {
+export function engineFailure(
+  error: unknown,
+  { requestId }: Pick<GenerateRequest, "requestId">,
+  log: Logger,
+): PlaneError {
   if (error instanceof PlaneError && error.code === "invalid_request") return error;
   log.error("the engine failed a request", {
     request: requestId,

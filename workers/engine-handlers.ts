@@ -4,14 +4,26 @@ import {
   encodeEmbeddings,
   encodeVocabulary,
   type Handler,
+  type Logger,
   tokensToBytes,
+  transcribeEndpoint,
 } from "#runtime";
 import type { Engine } from "./engine.ts";
+import type { WorkerMetrics } from "./metrics.ts";
 import type { RunningRequests } from "./running-requests.ts";
+import { transcribeHandler } from "./transcribe-handler.ts";
 
-/** The endpoints of what an engine offers besides answers: tokens, vectors, its vocabulary. */
-export function engineHandlers(engine: Engine, requests: RunningRequests): Record<string, Handler> {
+/** The endpoints of what an engine offers besides answers: tokens, vectors, text of speech, its vocabulary. */
+export function engineHandlers(
+  engine: Engine,
+  requests: RunningRequests,
+  metrics: WorkerMetrics,
+  log: Logger,
+): Record<string, Handler> {
   return {
+    ...(engine.transcribe && {
+      [transcribeEndpoint]: requests.counted(transcribeHandler(engine, metrics, log)),
+    }),
     ...(engine.tokenize && { tokenize: tokenizeHandler(engine) }),
     ...(engine.embed && { embed: requests.counted(embedHandler(engine)) }),
     ...(engine.vocabulary && { vocabulary: vocabularyHandler(engine) }),

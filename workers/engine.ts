@@ -1,4 +1,11 @@
-import type { GenerateRequest, KvEvent, ModelCard, TokenPiece } from "#runtime";
+import type {
+  GenerateRequest,
+  KvEvent,
+  ModelCard,
+  TokenPiece,
+  TranscribeEvent,
+  TranscribeRequest,
+} from "#runtime";
 import type { KvExport, KvImport } from "./kv/types.ts";
 
 /**
@@ -23,6 +30,12 @@ export interface Engine {
   vocabulary?(): TokenPiece[];
   /** One vector per input. */
   embed?(inputs: readonly Uint32Array[], signal: AbortSignal): Promise<Float32Array[]>;
+  /**
+   * Turns speech into text, and yields it as it is ready; the last event has `done`. When `signal` aborts, the engine must
+   * stop within one token. If the request cannot be served as it is, because its file is not audio for example, it throws a
+   * `TranscribeRefusedError`.
+   */
+  transcribe?(request: TranscribeRequest, signal: AbortSignal): AsyncIterable<TranscribeEvent>;
   /** Events of the prefix cache. Omit it if the engine has none. */
   kvEvents?: KvEventSource;
   /** LoRA adapters on the model, which answer requests that have their `loraName`. */

@@ -103,7 +103,7 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       log,
     }),
     ...(kvEvents && { [kvEventsEndpoint]: kvEvents.handler }),
-    ...engineHandlers(engine, requests),
+    ...engineHandlers(engine, requests, metrics, log),
   };
   const warnings = new Warnings(log);
   const onError = ({ message: reason }: Error, endpoint?: string) =>

@@ -25,5 +25,7 @@ export { type ScheduledRequest, Scheduler, type SchedulerOptions } from "./mocke
 export { H100_8B, type StepTiming, stepTime } from "./mocker/timing.ts";
 export type { KvEventsPrivacy } from "./private-kv-events.ts";
 export { engineNames, loadWorker, UnknownEngineError } from "./registry.ts";
+export { type SpeechModel, speechEngine } from "./speech-engine.ts";
 export { defineTextWorker, type TextRequest, type TextWorker } from "./text/define-text-worker.ts";
 export { readTokenizerFile, type TokenizerFile } from "./tokenizer-file.ts";
+export { TranscribeRefusedError } from "./transcribe-handler.ts";

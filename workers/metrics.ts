@@ -1,10 +1,23 @@
-import type { Metrics, ModelCard } from "#runtime";
+import {
+  type Metrics,
+  type ModelCard,
+  type Transcribed,
+  timesRealTime,
+  timesRealTimeBuckets,
+} from "#runtime";
 import type { NatsKvEventPublisher } from "#runtime/node";
 import type { Engine } from "./engine.ts";
 
 export interface WorkerMetrics {
   requests: { inc(): void };
   tokens: { inc(value: number): void };
+  /** Set if the engine transcribes. */
+  speech: SpeechMetrics | undefined;
+}
+
+export interface SpeechMetrics {
+  /** A transcription is complete. */
+  onTranscribed(done: Transcribed): void;
 }
 
 /** A worker's metrics: its counters, and its engine's load at each scrape. */
@@ -20,6 +33,27 @@ export function createWorkerMetrics(all: Metrics, engine: Engine, card: ModelCar
   return {
     requests: all.counter("worker_requests_total", "Requests taken."),
     tokens: all.counter("worker_output_tokens_total", "Tokens generated."),
+    speech: engine.transcribe && createSpeechMetrics(all),
+  };
+}
+
+function createSpeechMetrics(all: Metrics): SpeechMetrics {
+  const audio = all.counter("worker_audio_seconds_total", "Seconds of audio transcribed.");
+  const compute = all.counter(
+    "worker_audio_compute_seconds_total",
+    "Seconds for which the engine computed transcriptions.",
+  );
+  const speed = all.histogram(
+    "worker_audio_times_real_time",
+    "Seconds of audio transcribed in a second of compute, of each request.",
+    timesRealTimeBuckets,
+  );
+  return {
+    onTranscribed(done) {
+      audio.inc(done.audioSeconds);
+      compute.inc(done.computeSeconds);
+      speed.observe(timesRealTime(done));
+    },
   };
 }
 

@@ -30,6 +30,17 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
       },
     });
   },
+  moonshine: async () => {
+    const { openMoonshine } = await import("./moonshine/open.ts");
+    return defineWorker({
+      name: "moonshine",
+      open({ log, threads, options }) {
+        if (options.modelPath === undefined)
+          throw new Error("The moonshine engine needs a model: --model FOLDER. See docs/speech.md.");
+        return openMoonshine({ ...options, modelPath: options.modelPath, threads, log });
+      },
+    });
+  },
   echo: async () => {
     const { openEcho } = await import("./echo/engine.ts");
     return defineWorker({ name: "echo", open: ({ options }) => openEcho(options) });

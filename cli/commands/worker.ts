@@ -18,7 +18,9 @@ export const workerCommand: Command = {
     const { options, positionals } = readOptions(workerOptions, argv, process.env);
     const [engine] = positionals;
     if (engine === undefined)
-      throw new UsageError("No engine given: stator worker llama, mocker, echo, or the path of a module.");
+      throw new UsageError(
+        "No engine given: stator worker llama, moonshine, mocker, echo, or the path of a module.",
+      );
     return logged(options.name ?? "worker", options, () => serveWorkers(engine, options));
   },
 };

@@ -71,6 +71,9 @@ describe("every answer is described", () => {
     [504, "/v1/completions", post({ ...completion, max_tokens: 8000, stator: { deadline_ms: 1 } })],
     [431, "/v1/completions", post(completion, { ...json, "x-long": "a".repeat(100_000) })],
     [400, "/v1/embeddings", post({ model: "echo", input: "Hi" })],
+    [400, "/v1/audio/transcriptions", { method: "POST", body: new FormData() }],
+    [415, "/v1/audio/transcriptions", post({ model: "echo" })],
+    [415, "/v1/audio/translations", post({ model: "echo" })],
     [200, "/v1/models"],
     [200, "/v1/models/{id}", {}, "/v1/models/echo"],
     [404, "/v1/models/{id}", {}, "/v1/models/none"],
@@ -182,7 +185,8 @@ test("every path of the endpoint table is described: engines serve all, workers 
     expect([path, passed.status]).toEqual([path, 200]);
     await passed.body?.cancel();
     const answered = await fetch(own.url + path, post({ model: "echo" }));
-    expect([path, answered.status]).toEqual([path, ownEndpoint === undefined ? 404 : 400]);
+    const refusal = ownEndpoint?.isForm ? 415 : 400;
+    expect([path, answered.status]).toEqual([path, ownEndpoint === undefined ? 404 : refusal]);
     await answered.body?.cancel();
   }
 });

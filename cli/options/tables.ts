@@ -188,7 +188,7 @@ export const upOptions = {
     int: false,
   }),
   engine: text({
-    describe: "llama, mocker, echo, or the path of a worker module.",
+    describe: "llama, moonshine, mocker, echo, or the path of a worker module.",
     default: "llama",
     placeholder: "ENGINE",
   }),

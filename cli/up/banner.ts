@@ -37,9 +37,7 @@ function banner(
   workers: Record<string, string>,
   servers: Pick<ClusterServers, "discovery" | "nats"> | undefined,
 ): string {
-  const messages = [{ role: "user", content: "What is the capital of France?" }];
-  const body = JSON.stringify({ model, messages, temperature: 0 });
-  const key = keyFlag(options.keys !== undefined);
+  const example = exampleOf(options, model, keyFlag(options.keys !== undefined));
   const workerLines = Object.entries(workers).map(
     ([worker, url]) => `    ${worker}  ${url}/health  ${url}/metrics`,
   );
@@ -57,8 +55,7 @@ function banner(
   ${serving}
 
   Try it:
-    curl ${gateway}/v1/chat/completions${key} -H 'content-type: application/json' \\
-      -d '${body}'
+    curl ${gateway}/v1${example}
 
   Inspect it:
     API reference  ${gateway}/docs
@@ -69,4 +66,12 @@ ${cluster}
   Stop it with Ctrl-C; running answers will finish.
 
 `;
+}
+
+/** A request for `curl`, after the API's address. @param key the flag with a key, if one is needed */
+function exampleOf({ engine }: UpOptions, model: string, key: string): string {
+  if (engine === "moonshine") return `/audio/transcriptions${key} -F model=${model} -F file=@speech.wav`;
+  const messages = [{ role: "user", content: "What is the capital of France?" }];
+  const body = JSON.stringify({ model, messages, temperature: 0 });
+  return `/chat/completions${key} -H 'content-type: application/json' \\\n      -d '${body}'`;
 }

@@ -8,7 +8,7 @@ import type { Translator } from "./translation/translation.ts";
 
 /**
  * Answers with the workers of the model that the body names.
- * @param json the body
+ * @param json the body, parsed; of a form, its fields
  * @param hasOthers whether another model may answer if this one cannot
  * @throws FallbackError if another model should answer instead; only with `hasOthers`
  */
@@ -47,6 +47,8 @@ export interface Endpoint {
 export interface OwnEndpoint {
   readonly route: OwnRoute;
   readonly schema: z.ZodType;
+  /** Whether the body is a form (`multipart/form-data`) instead of JSON. */
+  readonly isForm?: boolean;
   readonly description: string;
   readonly example: object;
   /** Describes the successful response. */

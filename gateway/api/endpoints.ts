@@ -3,6 +3,8 @@ import type { PromptBody } from "../prompts/prompt-reader.ts";
 import { countTokens, messages } from "./anthropic/messages.ts";
 import { countTokensRequest, messagesRequest } from "./anthropic/schemas.ts";
 import { translateMessages } from "./anthropic/translate.ts";
+import { transcriptionRequest } from "./audio/schemas.ts";
+import { transcriptions, translations } from "./audio/transcriptions.ts";
 import { type Endpoint, endpoint, type OwnEndpoint, reads } from "./endpoint.ts";
 import { chatCompletions } from "./openai/chat-completions.ts";
 import { completions } from "./openai/completions.ts";
@@ -41,6 +43,22 @@ const SCORE: OwnEndpoint = {
     "For models that support embeddings; others answer 400. The score of two texts is the cosine similarity of their vectors. Scores one text with each of several, or pairs of texts; `data_1` and `data_2`, `queries` and `documents`, and `queries` and `items` are other names of the two.",
   example: { model: "MODEL", text_1: "What do cats eat?", text_2: ["Cats eat fish.", "Stocks fell."] },
   answer: "One score for each pair.",
+};
+
+const TRANSCRIPTIONS: OwnEndpoint = {
+  route: transcriptions,
+  schema: transcriptionRequest,
+  isForm: true,
+  description: `For speech models; others answer 400. Takes a form. With \`stream\`, answers with the server-sent events \`transcript.text.delta\` and \`transcript.text.done\`. ${HEADERS}`,
+  example: { model: "MODEL", file: "speech.wav" },
+  answer: "The text, as `response_format` says, or a stream of events.",
+};
+
+const TRANSLATIONS: OwnEndpoint = {
+  ...TRANSCRIPTIONS,
+  route: translations,
+  description: `For speech models that translate; others answer 400. Takes the form of \`/v1/audio/transcriptions\`. ${HEADERS}`,
+  answer: "The English text, as `response_format` says, or a stream of events.",
 };
 
 const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
@@ -160,8 +178,10 @@ export const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map(
     "/v1/detokenize": DETOKENIZE,
     "/tokenize": TOKENIZE,
     "/detokenize": DETOKENIZE,
-    "/v1/audio/transcriptions": endpoint("audio", "Transcribe speech", "none"),
-    "/v1/audio/translations": endpoint("audio", "Translate speech into English text", "none"),
+    "/v1/audio/transcriptions": endpoint("audio", "Transcribe speech", "none", { own: TRANSCRIPTIONS }),
+    "/v1/audio/translations": endpoint("audio", "Translate speech into English text", "none", {
+      own: TRANSLATIONS,
+    }),
     "/v1/audio/speech": endpoint("audio", "Turn text into speech", "none"),
     "/v1/images/generations": endpoint("images", "Generate images", "none"),
     "/v1/images/edits": endpoint("images", "Edit images", "none"),

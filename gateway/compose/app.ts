@@ -61,7 +61,7 @@ export function createApp(
   function addApi(): void {
     for (const [path, { own, events }] of ENDPOINTS) {
       if (own === undefined) continue;
-      const handle = forwardOr(own.route);
+      const handle = forwardOr(own);
       app.post(path, (context) => handle(context, dependencies));
       // As browsers' EventSource resumes a stream.
       if (events !== undefined)

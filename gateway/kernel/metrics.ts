@@ -1,4 +1,12 @@
-import { type Counter, type Gauge, type Histogram, itlBuckets, type Metrics, ttftBuckets } from "#runtime";
+import {
+  type Counter,
+  type Gauge,
+  type Histogram,
+  itlBuckets,
+  type Metrics,
+  timesRealTimeBuckets,
+  ttftBuckets,
+} from "#runtime";
 
 const TOKEN_BUCKETS = [16, 64, 256, 1024, 4096, 16_384, 65_536, 131_072];
 const BLOCK_BUCKETS = [0, 1, 4, 16, 64, 256, 1024, 4096];
@@ -14,8 +22,16 @@ export interface GatewayMetrics {
   clientDisconnects: Counter<"model">;
   /** Requests for `model` that were sent to `fallback`. */
   fallbacks: Counter<"model" | "fallback">;
+  audio: AudioMetrics;
   /** The metrics of one model, with its label already bound, to avoid lookups on the hot path. */
   forModel(model: string): ModelMetrics;
+}
+
+/** What workers have transcribed. */
+export interface AudioMetrics {
+  seconds: Counter<"model">;
+  /** Seconds of audio in a second of the worker's compute, of each request. */
+  timesRealTime: Histogram<"model">;
 }
 
 export interface ModelMetrics {
@@ -157,6 +173,15 @@ export function createGatewayMetrics(all: Metrics): GatewayMetrics {
       "Requests sent to a fallback model, by requested and fallback model.",
       ["model", "fallback"],
     ),
+    audio: {
+      seconds: all.counter("audio_seconds_total", "Seconds of audio that workers transcribed.", label),
+      timesRealTime: all.histogram(
+        "audio_times_real_time",
+        "Seconds of audio transcribed in a second of the worker's compute, of each request.",
+        timesRealTimeBuckets,
+        label,
+      ),
+    },
     forModel: (model) => ({
       timeToFirstToken: perModel.timeToFirstToken.labels({ model }),
       interTokenLatency: perModel.interTokenLatency.labels({ model }),

@@ -29,4 +29,19 @@ export {
   type TokenizeRequest,
   tokensToBytes,
 } from "./tokens.ts";
+export {
+  decodeTranscribeEvent,
+  decodeTranscribeRequest,
+  encodeTranscribeEvent,
+  encodeTranscribeRequest,
+  type Transcribed,
+  type TranscribedSegment,
+  type TranscribedWord,
+  type TranscribeEvent,
+  type TranscribeRefusal,
+  type TranscribeRequest,
+  timesRealTime,
+  timesRealTimeBuckets,
+  transcribeEndpoint,
+} from "./transcribe.ts";
 export { EncodedVocabulary, encodeVocabulary, type TokenPiece } from "./vocabulary.ts";

@@ -47,7 +47,7 @@ export const model = {
     max: 256,
   }),
   sequences: number({
-    describe: "Concurrent requests per worker. Default: 4 (llama).",
+    describe: "Concurrent requests per worker. Default: 4 (llama, moonshine).",
     min: 1,
     max: 4096,
   }),

@@ -118,6 +118,15 @@ const ROUTES: Record<Api, string> = {
   chat: "/v1/chat/completions",
   completions: "/v1/completions",
   embeddings: "/v1/embeddings",
+  transcriptions: "/v1/audio/transcriptions",
+  translations: "/v1/audio/translations",
+};
+
+/** What to name instead of a model that lacks the API. */
+const ADVICE: Partial<Record<Api, string>> = {
+  embeddings: " Name an embedding model.",
+  transcriptions: " Name a speech model.",
+  translations: " Name a speech model that translates.",
 };
 
 /**
@@ -128,7 +137,7 @@ export function requireApi({ card }: WorkerSide, api: Api, path = ROUTES[api]): 
   if (card.apis.includes(api)) return;
   const routes = card.apis.map((name) => ROUTES[name]).join(" and ");
   throw invalidRequest(
-    `The model '${card.name}' does not serve ${path}; it answers on ${routes}.${api === "embeddings" ? " Name an embedding model." : ""}`,
+    `The model '${card.name}' does not serve ${path}; it answers on ${routes}.${ADVICE[api] ?? ""}`,
     "model",
     "unsupported_model",
   );

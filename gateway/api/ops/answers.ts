@@ -38,3 +38,9 @@ export const ANSWERS = {
   "504": "The answer was not complete within --request-timeout, or within the request's own deadline.",
   default: "An attached engine's own answer, unchanged.",
 };
+
+/** The same for a route that takes a form. */
+export const FORM_ANSWERS = {
+  ...ANSWERS,
+  "415": "The content type is not multipart/form-data.",
+};

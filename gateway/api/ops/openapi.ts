@@ -1,6 +1,5 @@
-import { z } from "zod";
 import { isOfMessages } from "../endpoints.ts";
-import type { Operation } from "./operation.ts";
+import { bodySchema, type Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
 /** The gateway's OpenAPI 3.1 description, generated from the schemas with which the routes validate. */
@@ -73,7 +72,12 @@ function describeOperation(operation: Operation): object {
     ...(requestSchema && {
       requestBody: {
         required: operation.isBodyOptional !== true,
-        content: { "application/json": { schema: z.toJSONSchema(requestSchema, { io: "input" }), example } },
+        content: {
+          [operation.isForm ? "multipart/form-data" : "application/json"]: {
+            schema: bodySchema(requestSchema, operation),
+            example,
+          },
+        },
       },
     }),
     responses: Object.fromEntries(

@@ -1,5 +1,5 @@
 import { ENDPOINTS } from "../endpoints.ts";
-import { ANSWERS, ANY, GUARDED, TAKES_JSON, TAKES_MODEL } from "./answers.ts";
+import { ANSWERS, ANY, FORM_ANSWERS, GUARDED, TAKES_JSON, TAKES_MODEL } from "./answers.ts";
 import { doctorRequest } from "./doctor.ts";
 import { KEPT_OPERATIONS } from "./kept-operations.ts";
 import { loadRequest, unloadRequest } from "./lora/schemas.ts";
@@ -26,7 +26,8 @@ const requests = [...ENDPOINTS].map(([path, { summary, own }]): Operation => {
     summary,
     description,
     ...(own !== undefined && { requestSchema: own.schema, example: own.example }),
-    responses: { ...(own !== undefined && { "200": own.answer }), ...ANSWERS },
+    ...(own?.isForm && { isForm: true }),
+    responses: { ...(own !== undefined && { "200": own.answer }), ...(own?.isForm ? FORM_ANSWERS : ANSWERS) },
   };
 });
 

@@ -1,6 +1,5 @@
 import { html, raw } from "hono/html";
-import { z } from "zod";
-import type { Operation } from "./operation.ts";
+import { bodySchema, type Operation } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
 interface JsonSchema {
@@ -51,12 +50,11 @@ export function referencePage(model: string, origin: string) {
 const anchor = ({ method, path }: Operation) => `${method}${path.replace(/[^a-z0-9]+/gi, "-")}`;
 
 function section(operation: Operation, model: string, origin: string) {
-  const schema =
-    operation.requestSchema && (z.toJSONSchema(operation.requestSchema, { io: "input" }) as JsonSchema);
+  const schema = operation.requestSchema && (bodySchema(operation.requestSchema, operation) as JsonSchema);
   return html`<section id="${anchor(operation)}">
     <h2><b>${operation.method}</b> ${operation.path}</h2>
     <p>${operation.summary}. ${withCode(operation.description)}</p>
-    ${operation.example && html`<pre>${curl(origin + operation.path, operation.example, model)}</pre>`}
+    ${operation.example && html`<pre>${curl(origin, operation, operation.example, model)}</pre>`}
     ${schema && parameterTable(schema)}
     <h3>Responses</h3>
     <table>
@@ -70,7 +68,14 @@ function withCode(text: string) {
   return text.split("`").map((part, index) => (index % 2 === 1 ? html`<code>${part}</code>` : part));
 }
 
-function curl(url: string, example: object, model: string): string {
+function curl(origin: string, { path, isForm }: Operation, example: object, model: string): string {
+  const url = origin + path;
+  if (isForm) {
+    const fields = Object.entries(example).map(([name, value]) =>
+      name === "file" ? `-F file=@${value}` : `-F ${name}=${value === "MODEL" ? model : value}`,
+    );
+    return `curl ${url} ${fields.join(" ")}`;
+  }
   const body = JSON.stringify(example, null, 2).replace("MODEL", model);
   return `curl ${url} -H 'content-type: application/json' -d '${body}'`;
 }

@@ -12,7 +12,7 @@ import type { EngineRequest } from "./forward.ts";
 import { vllmModelOf } from "./media-ids.ts";
 
 /** The parsed body with its media. @param json the light body, parsed */
-export const wholeJson = ({ bytes, media }: LightBody, json: unknown): unknown =>
+const wholeJson = ({ bytes, media }: LightBody, json: unknown): unknown =>
   media.size === 0 ? json : parseJson(joinBytes(media.restore(bytes)));
 
 /** A request without media, or whose media do not matter. */
@@ -26,20 +26,20 @@ export const plainRequest = ({ bytes, media }: LightBody, json: unknown): Engine
 
 /**
  * Reads, checks and fetches the media of a request for attached engines.
- * @param json the light body, parsed
  * @throws ApiError 400 with the path of a part that may not be passed on
  */
-export async function requestForEngines(
+export async function withMedia(
   context: Context<GatewayEnv>,
   { access }: GatewayDependencies,
-  light: LightBody,
-  json: unknown,
+  request: EngineRequest,
   engines: EngineSide,
 ): Promise<EngineRequest> {
-  if (!isRecord(json)) return plainRequest(light, json);
+  const { bytes, body, strings } = request;
+  if (bytes === undefined || body === undefined || strings === undefined) return request;
   const { cacheSalt: owner = "" } = context.var;
-  const read = await readMedia(light, json, access.media, { owner, vllmModel: vllmModelOf(engines) });
-  return { ...plainRequest(read.light, read.body), media: read.media };
+  const light = { bytes, media: strings };
+  const read = await readMedia(light, body, access.media, { owner, vllmModel: vllmModelOf(engines) });
+  return { ...request, bytes: read.light.bytes, body: read.body, media: read.media };
 }
 
 /** A request as the engines get it after its translation. */
@@ -52,7 +52,7 @@ export async function translatedRequest(
   const bytes = new TextEncoder().encode(JSON.stringify(translation.chat));
   const light = withoutMedia(bytes, dependencies.access.media.tools);
   const json = light.media.size === 0 ? translation.chat : parseJson(light.bytes);
-  return { ...(await requestForEngines(context, dependencies, light, json, engines)), translation };
+  return { ...(await withMedia(context, dependencies, plainRequest(light, json), engines)), translation };
 }
 
 /** The request as it was received, with what was fetched for it. */

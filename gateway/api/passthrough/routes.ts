@@ -3,12 +3,13 @@ import { type LightJsonBody, readBytes, readLightBody } from "../../access/body.
 import type { GatewayEnv } from "../../access/env.ts";
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
+import { isFormType, notAForm, readForm } from "../../kernel/multipart.ts";
 import type { Model } from "../../models/model.ts";
 import { requireModel } from "../../models/model-scope.ts";
 import { NO_PREFERENCES } from "../../routing/preferences.ts";
 import type { PeekRequest } from "../../routing/route.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import type { OwnRoute } from "../endpoint.ts";
+import type { OwnEndpoint } from "../endpoint.ts";
 import { ENDPOINTS, endpointOf, resourceOf } from "../endpoints.ts";
 import { refuseNameless } from "../named-model.ts";
 import { readPreferences } from "../openai/preferences.ts";
@@ -22,32 +23,45 @@ import { type EngineRequest, forward, promptOf } from "./forward.ts";
 import { withBothKinds } from "./member-kinds.ts";
 import { preferenceFields } from "./preference-fields.ts";
 import { modelOfJson } from "./rename.ts";
-import {
-  plainRequest,
-  requestForEngines,
-  translatedRequest,
-  wholeJson,
-  wholeRequest,
-} from "./request-media.ts";
+import { plainRequest, translatedRequest, wholeRequest, withMedia } from "./request-media.ts";
 import { modelWith } from "./resource-owner.ts";
 
 /** Answers with the model that the request names: forwards to its engines, or calls the gateway's own route. */
-export function forwardOr(
-  own: OwnRoute,
-): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
+export function forwardOr({
+  route: own,
+  isForm = false,
+}: OwnEndpoint): (context: Context<GatewayEnv>, dependencies: GatewayDependencies) => Promise<Response> {
   return async (context, dependencies) => {
+    if (isForm) return answerForm(context, dependencies);
     const resumed = await resumeStream(context, dependencies);
     if (resumed !== undefined) return resumed;
     const { tools } = dependencies.access.media;
-    const received = await readLightBody(context.req.raw, dependencies.bodyLimit, tools);
-    if (!isResumable(context, received.json)) return answer(context, dependencies, received);
-    return resumableStream(context, dependencies, () => answer(context, dependencies, received));
+    const { json, ...light } = await readLightBody(context.req.raw, dependencies.bodyLimit, tools);
+    const request = plainRequest(light, json);
+    if (!isResumable(context, json)) return answer(context, dependencies, request, json);
+    return resumableStream(context, dependencies, () => answer(context, dependencies, request, json));
   };
+
+  async function answerForm(
+    context: Context<GatewayEnv>,
+    dependencies: GatewayDependencies,
+  ): Promise<Response> {
+    const type = context.req.header("content-type") ?? "";
+    if (!isFormType(type)) {
+      // An engine may take what workers do not.
+      if (dependencies.hasEngines()) return forwardAny(context, dependencies);
+      throw notAForm(type);
+    }
+    const bytes = await readBytes(context.req.raw, dependencies.bodyLimit);
+    const request = { bytes, body: undefined, form: modelInForm(bytes, type) };
+    return answer(context, dependencies, request, readForm(bytes, type));
+  }
 
   async function answer(
     context: Context<GatewayEnv>,
     dependencies: GatewayDependencies,
-    { json: given, ...light }: LightJsonBody,
+    received: EngineRequest,
+    given: unknown,
   ): Promise<Response> {
     const { models } = dependencies;
     const queried = context.req.query("model");
@@ -59,12 +73,10 @@ export function forwardOr(
     );
     // Before anything else in the body is validated, which is up to the model's own routes.
     if (candidates.length === 0 && dependencies.hasEngines() && name !== undefined) models.refuse(name);
-    if (candidates.length === 0)
-      return own(context, dependencies, withName(wholeJson(light, given), queried), false);
-    const engines = candidates.find(isForEngines)?.model.engines;
-    const request = engines
-      ? await requestForEngines(context, dependencies, light, given, engines)
-      : plainRequest(light, given);
+    const ownJson = () => withName(received.body === undefined ? given : wholeRequest(received), queried);
+    if (candidates.length === 0) return own(context, dependencies, ownJson(), false);
+    const attached = candidates.find(isForEngines)?.model.engines;
+    const request = attached ? await withMedia(context, dependencies, received, attached) : received;
     const asked = await withBothKinds(candidates, async (model) => ({
       prompt: await promptOf(context, request, model),
       preferences: preferencesOf(context, dependencies, request, model),
@@ -94,8 +106,7 @@ export function forwardOr(
           : inBackground(context, dependencies, background.stored, background.isStreamed, forwarded);
       }
       await candidate.model.whenReady();
-      const named = withName(wholeJson(light, given), queried);
-      return own(context, dependencies, renamed(named, candidate), hasOthers);
+      return own(context, dependencies, renamed(ownJson(), candidate), hasOthers);
     });
   }
 }
@@ -156,7 +167,7 @@ export async function forwardAny(
     const request: EngineRequest =
       received === undefined || received.bytes.length === 0
         ? { bytes: bytes?.length === 0 ? undefined : bytes, body: undefined, form }
-        : await requestForEngines(context, dependencies, received, received.json, engines);
+        : await withMedia(context, dependencies, plainRequest(received, received.json), engines);
     return firstAnswer(context, dependencies, candidates, (candidate, hasOthers) =>
       forward(context, dependencies, request, candidate, hasOthers),
     );
@@ -191,8 +202,10 @@ const withName = (json: unknown, name: string | undefined): unknown =>
 const renamed = (json: unknown, { rename }: Candidate): unknown =>
   rename === undefined || !isRecord(json) ? json : { ...json, model: rename };
 
-/** @throws ApiError 400: the model's workers have no such route */
-function refusePath({ req: { path } }: Context<GatewayEnv>, name: string): never {
+/** @throws ApiError 400: the model's workers have no such route; 415: they have one that takes a form */
+function refusePath({ req }: Context<GatewayEnv>, name: string): never {
+  const { path } = req;
+  if (endpointOf(path).own?.isForm) throw notAForm(req.header("content-type") ?? "");
   throw invalidRequest(
     `The model '${name.slice(0, 100)}' is served by workers, which do not support ${path.slice(0, 200)}. Their routes are ${OWN_PATHS}.`,
     "model",

@@ -1,0 +1,4 @@
+/** A file cannot be decoded; the message is a sentence for whoever sent it. */
+export class AudioError extends Error {
+  override name = "AudioError";
+}
