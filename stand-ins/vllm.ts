@@ -102,10 +102,11 @@ function writeUsage(
 }
 
 function check(
-  { engine, names }: StandInContext,
-  { model, tokens, maxTokens }: OpenAiRequest,
+  { engine, names, options }: StandInContext,
+  { model, tokens, medium, maxTokens }: OpenAiRequest,
 ): StandInReply | undefined {
   if (model !== undefined && !names.includes(model)) return noModel(model);
+  if (medium !== undefined && options.takesMedia !== true) return noMedia(medium);
   const { contextLength } = engine;
   if (tokens.length + maxTokens <= contextLength) return undefined;
   return refuse(
@@ -114,6 +115,9 @@ function check(
     "input_tokens",
   );
 }
+
+/** What a model says that knows nothing but text. */
+const noMedia = (medium: string) => refuse(400, `At most 0 ${medium}(s) may be provided in one prompt.`);
 
 function noModel(model: string): StandInReply {
   return refuse(404, `The model \`${model}\` does not exist.`, "model");
@@ -160,7 +164,7 @@ function tokenizeRoute({ engine, names }: StandInContext, body: unknown): StandI
   const chat = tokenizeChat.safeParse(body);
   const prompt = tokenizePrompt.safeParse(body);
   const medium = chat.success ? mediumIn(chat.data.messages) : undefined;
-  if (medium !== undefined) return refuse(400, `At most 0 ${medium}(s) may be provided in one prompt.`);
+  if (medium !== undefined) return noMedia(medium);
   const text = chat.success ? renderChat(chat.data) : prompt.data?.prompt;
   if (text === undefined) return refuse(400, "Either messages or a prompt must be given.");
   const model = chat.data?.model ?? prompt.data?.model;

@@ -38,6 +38,8 @@ const completionSchema = z.looseObject({
 export interface OpenAiRequest {
   readonly model: string | undefined;
   readonly tokens: readonly number[];
+  /** The kind of its first medium, if it has one. */
+  readonly medium?: string | undefined;
   readonly maxTokens: number;
   readonly minTokens: number;
   readonly ignoreEos: boolean;
@@ -55,8 +57,6 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
   const read = chatSchema.safeParse(body);
   if (!read.success) return describeIssue(read.error);
   const { data } = read;
-  const medium = mediumIn(data.messages);
-  if (medium !== undefined) return `At most 0 ${medium}(s) may be provided in one prompt.`;
   const isPartial = data.messages.at(-1)?.role === "assistant";
   const continues =
     continuing === "always" ? isPartial : continuing === "asked" && data.continue_final_message;
@@ -64,10 +64,11 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
     return "Cannot set both `continue_final_message` and `add_generation_prompt` to True.";
   }
   const tokens = tokenize(renderChat({ ...data, continue_final_message: continues }));
-  return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
+  const medium = mediumIn(data.messages);
+  return { ...fields(data), tokens, medium, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
 }
 
-/** The kind of a medium in a chat; the stand-ins' model knows nothing but text. */
+/** The kind of the first medium in a chat. */
 export function mediumIn(messages: readonly Readonly<Record<string, unknown>>[]): string | undefined {
   const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? (content as unknown[]) : []));
   for (const part of parts) {
