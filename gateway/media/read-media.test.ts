@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { joinBytes } from "../kernel/bytes.ts";
 import { webByteTools } from "./byte-tools.ts";
@@ -171,4 +172,43 @@ describe("media of a request", () => {
     const faulty = [part("data:image/png;base64,AAAA"), png(OTHER_PNG), part("data:image/png;base64,")];
     await expect(read(chat(...faulty))).rejects.toMatchObject({ param: "messages[0].content[0].image_url" });
   });
+});
+
+const PARTS = {
+  image: (data: string) => part(`data:image/png;base64,${data}`),
+  audio: (data: string) => ({ type: "input_audio", input_audio: { data, format: "wav" } }),
+  video: (data: string) => part(`data:video/mp4;base64,${data}`, "video_url"),
+  document: (data: string) => source({ type: "base64", media_type: "application/pdf", data }, "document"),
+};
+
+test("whatever a client sends in a part, it is passed on or refused with its path", async () => {
+  const seeds = [PNG, OTHER_PNG, JPEG, wav(20)].map((base64) => Buffer.from(base64, "base64"));
+  const mutated = fc
+    .tuple(
+      fc.constantFrom(...seeds),
+      fc.array(fc.tuple(fc.nat(200), fc.nat(255)), { maxLength: 8 }),
+      fc.nat(400),
+    )
+    .map(([seed, changes, length]) => {
+      const bytes = Buffer.from(seed);
+      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      return bytes.subarray(0, Math.max(1, bytes.length - length)).toString("base64");
+    });
+  const text = fc.oneof(
+    mutated,
+    fc.string(),
+    fc.base64String(),
+    fc.uint8Array().map((bytes) => Buffer.from(bytes).toString("base64")),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...Object.values(PARTS)), text, async (build, data) => {
+      const outcome = await read(chat(build(data)), noFetching).catch((error: unknown) => error);
+      if (!(outcome instanceof Error)) return;
+      expect(outcome).toMatchObject({
+        status: 400,
+        param: expect.stringMatching(/^messages\[0\]\.content\[0\]\./),
+      });
+    }),
+    { numRuns: 400 },
+  );
 });

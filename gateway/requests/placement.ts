@@ -11,6 +11,8 @@ export interface Placement {
   readonly overlapBlocks: number;
   /** The name of the worker that computes the prompt, if it is another one. */
   readonly prefillWorker: string | undefined;
+  /** The names of the encode workers that encoded media for it. */
+  readonly encodeWorkers?: readonly string[] | undefined;
   /** Why this worker computes the prompt although there are prefill workers; otherwise undefined. */
   readonly prefillHere: PrefillHereReason | undefined;
   /** Whole blocks of the prompt. */

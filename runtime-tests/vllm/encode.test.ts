@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
 import { metric } from "../../cli/e2e/metrics.ts";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { becomesReady } from "./losses.suite.ts";
@@ -58,6 +58,13 @@ beforeAll(async () => {
   const answers = [...expected.values()].map((each) => JSON.stringify(each));
   expect(new Set(answers).size).toBe(answers.length);
 });
+
+/** What the engines have printed, if a test fails. */
+beforeEach(() =>
+  onTestFailed(() => {
+    for (const server of [encoder, ...others]) console.log(server?.url, server?.output.slice(-4000));
+  }),
+);
 
 async function startAll(roles: ("prefill" | "decode" | undefined)[]): Promise<void> {
   const shared = temporaryFolder();

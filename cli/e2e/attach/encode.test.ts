@@ -186,6 +186,16 @@ describe("the next engine encodes media itself", () => {
   });
 });
 
+test("x-stator-explain names the encode engines", async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-stator-explain": "true" },
+    body: JSON.stringify(chat(image(PNG))),
+  });
+  const { host } = new URL(engines[encoding[0]!.engine]!.url);
+  expect(response.headers.get("x-stator-encode-worker")).toBe(host);
+});
+
 test("a client that leaves cancels what only it was waiting for", async () => {
   const gone = Promise.withResolvers<void>();
   encode = (_, response) => void response.on("close", gone.resolve);

@@ -259,7 +259,9 @@ export class AttachedEngines {
   ): void {
     for (const worker of attachment.members) {
       if (kept.has(worker)) continue;
-      this.#modelOf(worker)?.leave(worker, mayReturn);
+      const model = this.#modelOf(worker);
+      model?.engines.encoders.forgetEncoder(worker.instance.name);
+      model?.leave(worker, mayReturn);
     }
     attachment.members = [];
   }

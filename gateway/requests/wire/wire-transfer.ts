@@ -30,6 +30,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly #answer: AnswerBody;
   readonly #handoff: PrefillHandoff;
   readonly #encodeStage: EncodeStage;
+  /** Those that have encoded media for the current attempt. */
+  #encodeWorkers: readonly string[] = [];
   #call: HttpCall | undefined;
   /** The error for a refusal, while its body is still being received. */
   #refusal: ApiError | undefined;
@@ -73,12 +75,15 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   send(route: Route<EngineMember>, needsFreshConnection: boolean): void {
     const { requestBody } = this.#answer;
     const body = this.#job.bodyFor(route.worker.engine, requestBody);
+    this.#encodeWorkers = [];
     const target = route.plan.prefill?.worker ?? route.worker;
     const encoding = body && this.#encodeStage.begin(route, target, body);
     if (encoding === undefined) this.#compute(route, body, body, needsFreshConnection);
     else
       void encoding.then((encoded) => {
-        if (encoded !== undefined) this.#compute(route, encoded.body, body, needsFreshConnection);
+        if (encoded === undefined) return;
+        this.#encodeWorkers = encoded.encoders;
+        this.#compute(route, encoded.body, body, needsFreshConnection);
       });
   }
 
@@ -333,7 +338,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   }
 
   get #placement(): Placement {
-    return placementOf(this.life.route!, promptBlocksOf(this.#job));
+    const placement = placementOf(this.life.route!, promptBlocksOf(this.#job));
+    return { ...placement, encodeWorkers: this.#encodeWorkers };
   }
 
   #openReply(head: HttpHead, placement: Placement) {
