@@ -81,7 +81,9 @@ async function startAll(roles: ("prefill" | "decode" | undefined)[]): Promise<vo
   ]);
   const alone = others.filter((_, index) => roles[index] === undefined).map((server) => server.url);
   const flags = others.flatMap((server, index) => (roles[index] ? [`--${roles[index]}=${server.url}`] : []));
+  // A server stands still while it loads what it needs for its first sound.
   const more = [
+    "--health-timeout=60",
     "--remote-prefill-min-tokens=1",
     "--remote-prefill-min-share=0",
     "--remote-prefill-max-wait=100",

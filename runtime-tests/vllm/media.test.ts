@@ -19,7 +19,7 @@ beforeAll(async () => {
   writeMediaModel("omni", folder);
   server = await VllmServer.start(folder, { takesMedia: true });
   const ready = async (name: string) => {
-    const { url } = await attach([server.url], "--media-count=8");
+    const { url } = await attach([server.url], "--health-timeout=60");
     await becomesReady(url, new URL(server.url).host);
     // The prompt's reader is chosen with the first request.
     await ask(url, "/v1/chat/completions", chat({ type: "text", text: name }));
