@@ -35,6 +35,7 @@ export interface LightBody {
  */
 export function withoutMedia(body: Uint8Array, tools: ByteTools): LightBody {
   const media = new MediaStrings();
+  if (body.length < SHORTEST) return { bytes: body, media };
   const pieces: Uint8Array[] = [];
   let copied = 0;
   let key: Span | undefined;

@@ -117,6 +117,8 @@ describe("media in a body", () => {
       ],
       documents: [{ text: "One.", source: "reports/2024 (draft).pdf" }],
       audio: { voice: "alloy", format: "wav" },
+      video: "video_68d7512d",
+      image: "a-model",
     };
     expect(read(body)).toEqual([]);
   });

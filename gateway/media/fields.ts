@@ -72,12 +72,12 @@ export function mediaFieldsOf(body: Readonly<Record<string, unknown>>): MediaFie
   return found;
 }
 
-function walk(value: unknown, steps: readonly Step[], depth: number, found: MediaField[]): void {
+function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaField[]): void {
   if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return;
   if (Array.isArray(value)) {
     value.forEach((item, index) => {
       // Skips token ids cheaply.
-      if (typeof item === "object") walk(item, [...steps, index], depth + 1, found);
+      if (typeof item === "object") walk(item, [...steps, index], depth + 1, all);
     });
     return;
   }
@@ -86,13 +86,15 @@ function walk(value: unknown, steps: readonly Step[], depth: number, found: Medi
     const at = [...steps, name];
     if (depth > 0 && EMBEDDINGS.test(name)) throw embeddingsRefused(pathOf(at));
     const promised = FIELDS[name];
-    const own = promised === undefined ? [] : addressesIn(inner, at, name);
+    const found = promised === undefined ? [] : addressesIn(inner, at, name);
+    // Elsewhere than in content parts, a field of that name may have a name or an id.
+    const own = isPart(value) ? found : found.filter(({ text }) => !NAME.test(text));
     if (own.length > 0) {
       if (first !== undefined) throw ambiguous(pathOf(steps), first, name);
       first = name;
     } else if (isPartWithout(value, name, inner)) throw missing(pathOf(at));
     for (const { steps: place, text } of own)
-      found.push({
+      all.push({
         path: pathOf(at),
         steps: place,
         partSteps: steps,
@@ -101,9 +103,14 @@ function walk(value: unknown, steps: readonly Step[], depth: number, found: Medi
         text,
       });
     // An object whose address is its own has no parts in it.
-    if (own.length === 0) walk(inner, at, depth + 1, found);
+    if (own.length === 0) walk(inner, at, depth + 1, all);
   }
 }
+
+const isPart = (value: object) => typeof Reflect.get(value, "type") === "string";
+
+/** What is neither an address nor a path, and too short for a medium. */
+const NAME = /^[\w-]{1,60}$/;
 
 interface Address {
   readonly steps: readonly Step[];
