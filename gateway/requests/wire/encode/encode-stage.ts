@@ -185,7 +185,9 @@ export class EncodeStage {
 
   #requestTo(encoder: EngineMember, encoding: Encoding, media: readonly EncodableMedium[], index: number) {
     const { json = {}, requestId } = this.#job;
-    const { path, body } = encoding.request({ path: this.#job.path, body: json }, media);
+    // The request may name an adapter, which encoders need not have.
+    const own = { ...json, model: encoder.model.name };
+    const { path, body } = encoding.request({ path: this.#job.path, body: own }, media);
     // A request id of its own, as encoders need one for each.
     const id = `${requestId}:${index}:${crypto.randomUUID().slice(0, 8)}`;
     const headers = this.#job.headers.filter(([name]) => name !== "x-request-id");
