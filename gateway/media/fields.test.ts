@@ -150,6 +150,26 @@ describe("a part is refused", () => {
     ],
     ["without data and type", chat({ image_url: null, uuid: "a" }), "messages[0].content[0].image_url"],
     [
+      "with an object without data",
+      chat({ type: "image_url", image_url: { url: null }, uuid: "a" }),
+      "messages[0].content[0].image_url",
+    ],
+    [
+      "with audio without data",
+      chat({ type: "input_audio", input_audio: { data: null, format: "wav" }, uuid: "a" }),
+      "messages[0].content[0].input_audio",
+    ],
+    [
+      "with a picture that no JSON can have",
+      chat({ image_pil: null, uuid: "a" }),
+      "messages[0].content[0].image_pil",
+    ],
+    [
+      "of embeddings by its type",
+      chat({ type: "prompt_embeds", data: "AAAA" }),
+      "messages[0].content[0].type",
+    ],
+    [
       "with nothing as its URL",
       chat({ type: "image_url", image_url: "" }),
       "messages[0].content[0].image_url",

@@ -53,7 +53,7 @@ const NO_MEDIA = new Set([
 ]);
 
 /** Tensors, which an engine would unpack: a way to stop it, or to plant what others get from its cache. */
-const EMBEDDINGS = /^(?:image|audio|video|prompt)_embeds$/;
+const EMBEDDINGS = /^(?:(?:image|audio|video|prompt)_embeds|image_pil)$/;
 
 /** How deep a body is searched. */
 const MAX_DEPTH = 12;
@@ -82,6 +82,7 @@ function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaF
     return;
   }
   let first: string | undefined;
+  let nameless: readonly Step[] | undefined;
   for (const [name, inner] of Object.entries(value)) {
     const at = [...steps, name];
     if (depth > 0 && EMBEDDINGS.test(name)) throw embeddingsRefused(pathOf(at));
@@ -93,6 +94,7 @@ function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaF
       if (first !== undefined) throw ambiguous(pathOf(steps), first, name);
       first = name;
     } else if (isPartWithout(value, name, inner)) throw missing(pathOf(at));
+    else if (name in FIELDS && "uuid" in value) nameless ??= at;
     for (const { steps: place, text } of own)
       all.push({
         path: pathOf(at),
@@ -105,6 +107,10 @@ function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaF
     // An object whose address is its own has no parts in it.
     if (own.length === 0) walk(inner, at, depth + 1, all);
   }
+  // Their data may be in a field of any name.
+  if (depth > 0 && EMBEDDINGS.test(String(Reflect.get(value, "type"))))
+    throw embeddingsRefused(pathOf([...steps, "type"]));
+  if (nameless !== undefined && first === undefined) throw missing(pathOf(nameless));
 }
 
 const isPart = (value: object) => typeof Reflect.get(value, "type") === "string";
