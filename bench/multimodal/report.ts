@@ -55,19 +55,19 @@ export function formatTables(rows: readonly Row[]): string {
   }).join("");
 }
 
-/** Which number of encode GPUs does best by a measure, for each title and place: a line each. */
+/**
+ * Which number of encode GPUs does best by a measure, for each title and place: a line each. Answers are fluent where pictures
+ * hardly get through, so only those count by ITL whose first tokens take at most twice as long as aggregated.
+ */
 export function formatWinners(rows: readonly Row[]): string {
   const compared = rows.filter(({ case: { part } }) => part === "encoders");
   const groups = Map.groupBy(compared, (row) => `${row.case.title}, ${row.case.place}`);
   const lines = Array.from(groups, ([title, those]) => {
-    const best = (value: (row: Row) => number) =>
-      those.reduce((least, row) => (value(row) < value(least) ? row : least)).case.name;
-    return [
-      title,
-      best((row) => row.pictureTtftMs.p99),
-      best((row) => row.itlMs.p99),
-      best((row) => -row.good),
-    ];
+    const best = (of: readonly Row[], value: (row: Row) => number) =>
+      of.reduce((least, row) => (value(row) < value(least) ? row : least)).case.name;
+    const ttft = (row: Row) => row.pictureTtftMs.p99;
+    const prompt = those.filter((row) => ttft(row) <= 2 * ttft(those[0]!));
+    return [title, best(those, ttft), best(prompt, (row) => row.itlMs.p99), best(those, (row) => -row.good)];
   });
   if (lines.length === 0) return "";
   const head = ["", "least TTFT p99", "least ITL p99", "most good"];
