@@ -19,9 +19,15 @@ export class Timeline {
 
   /** Runs until nothing is left. */
   run(): void {
-    for (let next = this.#heap.take(); next !== undefined; next = this.#heap.take()) {
-      this.now = next.at;
-      next.run();
-    }
+    while (this.step());
+  }
+
+  /** Runs what is due next. @returns false if nothing is left */
+  step(): boolean {
+    const next = this.#heap.take();
+    if (next === undefined) return false;
+    this.now = next.at;
+    next.run();
+    return true;
   }
 }

@@ -31,11 +31,11 @@ export async function runJobs<Job, Result>(
 
 /** Called in a thread: runs jobs one after the other. @param createRunner called once with the setup */
 export async function serveJobs<Setup, Job, Result>(
-  createRunner: (setup: Setup) => Promise<(job: Job) => Result>,
+  createRunner: (setup: Setup) => Promise<(job: Job) => Result | Promise<Result>>,
 ): Promise<void> {
   if (isMainThread) throw new Error("This file only runs in a thread of a benchmark.");
   const runner = createRunner(workerData as Setup);
-  parentPort!.on("message", async (job: Job) => parentPort!.postMessage((await runner)(job)));
+  parentPort!.on("message", async (job: Job) => parentPort!.postMessage(await (await runner)(job)));
 }
 
 function ask<Job, Result>(thread: Worker, job: Job): Promise<Result> {

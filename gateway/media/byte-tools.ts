@@ -10,6 +10,8 @@ export interface ByteTools {
   decodeBase64(text: Uint8Array, into: Uint8Array): number;
   /** Encodes as base64, with its padding, in ASCII. */
   encodeBase64(bytes: Uint8Array): Uint8Array;
+  /** Resolves after other work that waits, such as received data. */
+  nextTurn(): Promise<void>;
   /** vLLM's hashes are BLAKE3; where the runtime has none that is fast, SHA-256 tells media apart as well. */
   readonly hash: "blake3" | "sha256";
   createHasher(): Hasher;
@@ -55,6 +57,7 @@ export const webByteTools: ByteTools = {
       pieces.push(btoa(String.fromCharCode(...bytes.subarray(at, at + PIECE))));
     return new TextEncoder().encode(pieces.join(""));
   },
+  nextTurn: () => new Promise((resolve) => setTimeout(resolve, 0)),
   hash: "sha256",
   createHasher() {
     const pieces: Uint8Array<ArrayBuffer>[] = [];

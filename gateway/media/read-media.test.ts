@@ -68,6 +68,14 @@ describe("media of a request", () => {
     expect(whole).toEqual(chat(png()));
   });
 
+  test("as base64 for URLs are recognised by a single character, wherever it is", async () => {
+    const silence = wav(3000);
+    const late = `${silence.slice(0, -8)}/${silence.slice(-7)}`;
+    const sound = (base64: string) => chat(part(`data:audio/wav;base64,${base64}`, "audio_url"));
+    const { whole } = await read(sound(late.replace("/", "_")));
+    expect(whole).toEqual(sound(late));
+  });
+
   test("without the head of a data: URL get one that tells what they are", async () => {
     const { whole } = await read(chat(part(JPEG)));
     expect(whole).toEqual(chat(part(`data:image/jpeg;base64,${JPEG}`)));

@@ -144,7 +144,7 @@ async function readField(
   const content = strings.get(text) ?? encoder.encode(text);
   const encoded = readEncoded(content);
   if (encoded === undefined) throw invalidMedium(path, "its data: URL is not in base64");
-  if (isFrameList(encoded.type) || mayBePlain(encoded.base64, rules.tools)) {
+  if (isFrameList(encoded.type) || mayBePlain(encoded.base64)) {
     const medium = checkMedium(field, encoded, rules, rules.tools);
     if (await medium.isValid(model)) {
       // Some clients send only the base64 of what engines want as a URL.
