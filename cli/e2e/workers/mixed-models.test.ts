@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type StandIn, startVllm } from "#stand-ins";
 import { defineTextWorker } from "#workers";
-import { PNG } from "../../../gateway/media/test-media.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
 // A model whose workers and engine differ: only the workers have an alias, and only the engine has a long context, an
@@ -73,7 +72,7 @@ describe.each(["both", "default"])("under the name %s", (model) => {
   });
 
   test("an image goes to the engine", async () => {
-    const image = { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } };
+    const image = { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } };
     const messages = [{ role: "user", content: [{ type: "text", text: "What is this?" }, image] }];
     const chat = { model, prompt: undefined, messages };
     expect(await repeated(chat, "chat/completions")).toEqual(["engine"]);
