@@ -269,6 +269,18 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     value: { ...generate, loraName: "poet", cacheSalt: "c2FsdA", sharedTokens: 64 },
     least: generate,
   }),
+  "GenerateRequest with media": message<GenerateRequest>({
+    write: encodeGenerateRequest,
+    read: decodeGenerateRequest,
+    value: {
+      ...generate,
+      media: [
+        { kind: "image", type: "image/png", position: 0, data: Uint8Array.of(0x89, 0x50) },
+        { kind: "audio", type: "audio/wav", position: 2, data: Uint8Array.of(0x52) },
+      ],
+    },
+    least: generate,
+  }),
   PrefillResponse: message<PrefillResponse>({
     write: encodePrefillResponse,
     read: decodePrefillResponse,
@@ -463,6 +475,12 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     write: instanceValue,
     read: (value) => instanceSchema.parse(value),
     value: { ...instance, card: { ...instance.card, loraAdapters: ["sql", "poems"] } },
+    least: instance,
+  }),
+  "Instance with media": message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: { ...instance, card: { ...instance.card, media: ["image", "audio"] } },
     least: instance,
   }),
   "Instance with kvFormat": message<Instance>({

@@ -2,6 +2,7 @@ import { create, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { z } from "zod";
 import * as messages from "#proto";
 import { discoveryValue } from "./discovery-value.ts";
+import { mediaKinds } from "./generate/request.ts";
 
 /** A number that fits into a message's uint32. */
 const count = z.number().int().nonnegative().max(0xffffffff);
@@ -78,6 +79,8 @@ export const modelCardSchema = z.object({
   reasoningParser: z.string().min(1).optional(),
   /** The LoRA adapters that the worker has now, by the names that requests give; absent: none. */
   loraAdapters: z.array(z.string().min(1)).optional(),
+  /** The kinds of media that prompts can have; absent: none. */
+  media: z.array(z.enum(mediaKinds)).min(1).optional(),
 });
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
@@ -116,7 +119,7 @@ export const instanceSchema = discoveryValue(
   }),
 );
 
-/** Fills in what an older worker does not say, and drops APIs that only newer ones have. */
+/** Fills in what an older worker does not say, and drops APIs and kinds of media that only newer ones have. */
 const withDefaults = ({
   role,
   dataParallelSize,
@@ -124,6 +127,7 @@ const withDefaults = ({
   engine,
   created,
   loraAdapters,
+  media,
   ...card
 }: messages.ModelCard) => ({
   ...card,
@@ -134,7 +138,10 @@ const withDefaults = ({
   engine: engine ?? create(messages.EngineSchema),
   created: Number(created),
   loraAdapters: loraAdapters.length === 0 ? undefined : loraAdapters,
+  media: known(mediaKinds.filter((kind) => media.includes(kind))),
 });
+
+const known = <Item>(items: readonly Item[]) => (items.length === 0 ? undefined : items);
 
 /** A worker as a value for discovery. */
 export function instanceValue({ card, ...instance }: Instance): JsonObject {
@@ -144,6 +151,7 @@ export function instanceValue({ card, ...instance }: Instance): JsonObject {
       ...card,
       tags: card.tags ?? [],
       loraAdapters: card.loraAdapters ?? [],
+      media: card.media ?? [],
       created: BigInt(card.created),
     },
   });

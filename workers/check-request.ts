@@ -2,8 +2,8 @@ import { type GenerateRequest, type Logger, type ModelCard, PlaneError } from "#
 
 /** @throws PlaneError `invalid_request` if the model cannot serve the request */
 export function checkRequest(
-  { tokens, dataParallelRank, grammar, cacheSalt }: GenerateRequest,
-  { contextLength, vocabularySize, dataParallelSize, features }: ModelCard,
+  { tokens, dataParallelRank, grammar, cacheSalt, media = [] }: GenerateRequest,
+  { contextLength, vocabularySize, dataParallelSize, features, media: kinds = [] }: ModelCard,
 ): void {
   if (tokens.length === 0 || tokens.length >= contextLength) {
     throw new PlaneError(
@@ -24,6 +24,18 @@ export function checkRequest(
     throw new PlaneError("invalid_request", "The engine of this worker cannot keep to a grammar.");
   if (cacheSalt !== undefined && features.cacheSalt !== true)
     throw new PlaneError("invalid_request", "The engine of this worker cannot keep caches apart.");
+  const foreign = media.find(({ kind }) => !kinds.includes(kind));
+  if (foreign !== undefined)
+    throw new PlaneError(
+      "invalid_request",
+      `The model of this worker takes no media of kind ${foreign.kind}.`,
+    );
+  let before = 0;
+  for (const { position } of media) {
+    if (position < before || position > tokens.length)
+      throw new PlaneError("invalid_request", "The positions of the prompt's media are not in order.");
+    before = position;
+  }
 }
 
 /**

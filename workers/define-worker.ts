@@ -17,6 +17,8 @@ export interface EngineOptions {
   /** The model's name in the API. */
   modelName?: string | undefined;
   aliases?: string[] | undefined;
+  /** Path of the projector with which the llama engine takes media. */
+  mmproj?: string | undefined;
   /** LoRA adapters to start with: names and paths. */
   loras?: readonly (readonly [name: string, path: string])[] | undefined;
   /** The most LoRA adapters that the llama engine computes with at once. */

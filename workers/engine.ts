@@ -17,7 +17,7 @@ export interface Engine {
   readonly card: ModelCard;
   /**
    * Answers one request. The stream ends with a delta that has `finish`, or throws. When `signal` aborts, the engine
-   * must stop within one token; later deltas are dropped.
+   * must stop within one token; later deltas are dropped. Only the kinds of media in `card.media` come with requests.
    */
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta>;
   stats(): EngineStats;
@@ -82,6 +82,8 @@ export interface Delta {
   logprobs?: readonly TokenLogprob[];
   /** Prompt tokens found in the prefix cache. Sent once, with or before the first token. */
   cachedTokens?: number;
+  /** Prompt tokens that the request's media became. Sent once, with or before the first token. */
+  mediaTokens?: number;
   /** Whether the tokens are the prompt's own, with log probabilities (`echoLogprobs`); these precede the answer. */
   echo?: boolean;
   /** Why the answer ends: a stop token, or its length. */

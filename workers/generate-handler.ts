@@ -85,6 +85,7 @@ class DeltaWriter {
     if (delta.echo) this.flush();
     if (delta.transfer !== undefined) this.#encoder.transfer(delta.transfer);
     if (delta.cachedTokens !== undefined) this.#encoder.cachedTokens(delta.cachedTokens);
+    if (delta.mediaTokens !== undefined) this.#encoder.mediaTokens(delta.mediaTokens);
     for (let index = 0; index < delta.tokenIds.length; index++) {
       if (this.#encoder.count === MOST_TOKENS) this.#take(delta.echo);
       const logprob = delta.logprobs?.[index];

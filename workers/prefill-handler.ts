@@ -39,6 +39,11 @@ export function prefillHandler(options: PrefillOptions): Handler {
         "invalid_request",
         "The log probabilities of a prompt come from generate, not prefill.",
       );
+    if (request.media !== undefined)
+      throw new PlaneError(
+        "invalid_request",
+        "A prompt with media is computed by the worker that answers it.",
+      );
     metrics.requests.inc();
     const started = performance.now();
     const { delta, held } = await prefill(engine, request, exports, call.signal).catch((error: unknown) => {

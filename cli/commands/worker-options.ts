@@ -27,6 +27,7 @@ export async function readEngineOptions(
     aliases: options.alias,
     loras: options.lora,
     maxLoras: options["max-loras"],
+    mmproj: options.mmproj,
     contextLength: options["context-length"],
     sequences: options.sequences,
     delayMs: options.delay,

@@ -29,6 +29,11 @@ export class Medium {
     return `data:${mediaTypeOf(this)};base64,${ascii.decode(this.#encoded.base64)}`;
   }
 
+  /** The file, decoded; not of a list of frames. */
+  bytes(): Uint8Array {
+    return this.#bytes.read(0, this.size);
+  }
+
   /** Identifies its bytes: 64 hexadecimal digits; undefined if they are not valid base64. */
   digest(): Promise<string | undefined> {
     return this.#hash("", NO_FRAMING);

@@ -69,30 +69,12 @@ export async function readMedia(
 ): Promise<CheckedRequest> {
   const fields = mediaFieldsOf(body);
   if (fields.length === 0) return { light, body, media: NO_MEDIA };
-  if (fields.length > rules.maxCount)
-    throw invalidRequest(
-      `The request has ${fields.length} media; this server takes at most ${rules.maxCount} in one request (--media-count).`,
-      fields[rules.maxCount]!.path,
-      "too_many_media",
-    );
   const media = new RequestMedia();
   const edits: JsonEdit[] = [];
-  // All addresses are judged before the first is fetched.
-  for (const field of fields) if (isUrl(field.text)) requireFetching(field, rules);
-  const read = fields.map(async (field) => {
-    const { path, text } = field;
-    if (isUrl(text)) {
-      const base64 = await rules.fetcher!.fetch(text, path, owner);
-      const medium = checkMedium(field, encodedAs("", base64), rules, rules.tools);
-      return { medium, base64 };
-    }
-    return readField(field, light.media, rules, vllmModel);
-  });
-  // The first faulty part is reported, whichever is read first.
-  for (const outcome of await Promise.allSettled(read))
-    if (outcome.status === "rejected") throw outcome.reason;
-  for (const [index, field] of fields.entries()) {
-    const { medium, base64, respelled } = await read[index]!;
+  for (const { field, medium, base64, respelled } of await readFields(fields, light.media, rules, {
+    owner,
+    vllmModel,
+  })) {
     if (base64 !== undefined) edits.push(fetched(field, medium, base64, light.media, media));
     else if (respelled === undefined) media.add(field.text, medium);
     else {
@@ -108,6 +90,48 @@ export async function readMedia(
     body: JSON.parse(new TextDecoder().decode(bytes)),
     media,
   };
+}
+
+/**
+ * Reads and checks the media in a whole body, and fetches those that are only named.
+ * @param owner whose requests share what was fetched
+ * @throws ApiError 400 with the path of the first faulty field
+ */
+export const readWholeMedia = (
+  body: Body,
+  rules: MediaRules,
+  owner: string,
+): Promise<{ readonly field: MediaField; readonly medium: Medium }[]> =>
+  readFields(mediaFieldsOf(body), NO_STRINGS, rules, { owner, vllmModel: undefined });
+
+const NO_STRINGS: Pick<MediaStrings, "get"> = { get: () => undefined };
+
+/** Reads all media of a request. */
+async function readFields(
+  fields: readonly MediaField[],
+  strings: Pick<MediaStrings, "get">,
+  rules: MediaRules,
+  { owner, vllmModel }: ReadMediaOptions,
+): Promise<(ReadField & { readonly field: MediaField })[]> {
+  if (fields.length > rules.maxCount)
+    throw invalidRequest(
+      `The request has ${fields.length} media; this server takes at most ${rules.maxCount} in one request (--media-count).`,
+      fields[rules.maxCount]!.path,
+      "too_many_media",
+    );
+  // All addresses are judged before the first is fetched.
+  for (const field of fields) if (isUrl(field.text)) requireFetching(field, rules);
+  const read = fields.map(async (field): Promise<ReadField & { readonly field: MediaField }> => {
+    const { path, text } = field;
+    if (!isUrl(text)) return { field, ...(await readField(field, strings, rules, vllmModel)) };
+    const base64 = await rules.fetcher!.fetch(text, path, owner);
+    const medium = checkMedium(field, encodedAs("", base64), rules, rules.tools);
+    return { field, medium, base64 };
+  });
+  // The first faulty part is reported, whichever is read first.
+  for (const outcome of await Promise.allSettled(read))
+    if (outcome.status === "rejected") throw outcome.reason;
+  return Promise.all(read);
 }
 
 const isUrl = (text: string) => SCHEME.test(text) && !/^\s*data:/i.test(text);
@@ -136,7 +160,7 @@ interface ReadField {
 /** Reads data in the request itself. */
 async function readField(
   field: MediaField,
-  strings: MediaStrings,
+  strings: Pick<MediaStrings, "get">,
   rules: MediaRules,
   model: string | undefined,
 ): Promise<ReadField> {

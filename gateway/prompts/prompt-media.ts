@@ -46,11 +46,15 @@ export function mediaKindOf(part: unknown): "image" | "video" | "audio" | undefi
 }
 
 /** The medium whose name is in the part, alone or in a data: URL. */
-function mediumIn(value: unknown, media: PromptMedia): PromptMedium | undefined {
-  if (typeof value === "string") return media.get(value.replace(/^data:[^,]*,/, ""));
+const mediumIn = (part: unknown, media: PromptMedia): PromptMedium | undefined =>
+  textIn(part, (text) => media.get(text.replace(/^data:[^,]*,/, "")));
+
+/** What `find` finds for the first text at any depth of a value for which it finds anything. */
+export function textIn<Found>(value: unknown, find: (text: string) => Found | undefined): Found | undefined {
+  if (typeof value === "string") return find(value);
   if (typeof value !== "object" || value === null) return undefined;
   for (const inner of Object.values(value)) {
-    const found = mediumIn(inner, media);
+    const found = textIn(inner, find);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -35,6 +35,8 @@ export class DeltaDecoder {
   stopToken: number | undefined;
   /** What became of the request's `kvSource`, if the message says; an outcome of a newer version is `failed`. */
   transfer: KvTransfer | undefined;
+  /** Prompt tokens that the request's media became, if the message says. */
+  mediaTokens: number | undefined;
 
   #topCounts = new Uint8Array(0);
   #topIds = new Uint32Array(0);
@@ -102,7 +104,7 @@ export class DeltaDecoder {
 
   #readTail(message: Uint8Array, start: number, flags: number): void {
     let at = start;
-    this.cachedTokens = this.finish = this.stopToken = this.transfer = undefined;
+    this.cachedTokens = this.finish = this.stopToken = this.transfer = this.mediaTokens = undefined;
     if (flags & flag.cached) {
       need(message, at, 4);
       this.cachedTokens = uint32(message, at);
@@ -127,6 +129,11 @@ export class DeltaDecoder {
       };
       at += 13;
     }
+    if (flags & flag.media) {
+      need(message, at, 4);
+      this.mediaTokens = uint32(message, at);
+      at += 4;
+    }
     if (at !== message.length) throw malformed(`it has ${message.length} bytes instead of ${at}`);
   }
 
@@ -144,7 +151,8 @@ export class DeltaDecoder {
   }
 }
 
-const allFlags = flag.logprobs | flag.cached | flag.finish | flag.stopToken | flag.echo | flag.transfer;
+const allFlags =
+  flag.logprobs | flag.cached | flag.finish | flag.stopToken | flag.echo | flag.transfer | flag.media;
 
 const bits = new Uint32Array(1);
 const float = new Float32Array(bits.buffer);

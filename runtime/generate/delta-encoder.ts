@@ -30,6 +30,7 @@ export class DeltaEncoder {
   #used = deltaHeadBytes;
   #count = 0;
   #cached: number | undefined;
+  #media: number | undefined;
   #finish: FinishReason | undefined;
   #stopToken: number | undefined;
   #transfer: KvTransfer | undefined;
@@ -72,6 +73,11 @@ export class DeltaEncoder {
     this.#cached = count;
   }
 
+  /** Sets how many prompt tokens the request's media became; once per call, with or before its first token. */
+  mediaTokens(count: number): void {
+    this.#media = count;
+  }
+
   /** Sets what became of the request's `kvSource`; once per call, with or before its first token. */
   transfer(transfer: KvTransfer): void {
     this.#transfer = transfer;
@@ -100,7 +106,7 @@ export class DeltaEncoder {
 
   #take(echo: number): Uint8Array {
     let flags = echo | (this.#logprobs ? flag.logprobs : 0);
-    this.#room(22);
+    this.#room(26);
     if (this.#cached !== undefined) {
       flags |= flag.cached;
       this.#putUint32(this.#cached);
@@ -121,12 +127,16 @@ export class DeltaEncoder {
       this.#view.setFloat64(this.#used, bytes, true);
       this.#used += 8;
     }
+    if (this.#media !== undefined) {
+      flags |= flag.media;
+      this.#putUint32(this.#media);
+    }
     this.#bytes[0] = flags;
     this.#view.setUint16(1, this.#count, true);
     const message = this.#bytes.subarray(0, this.#used);
     this.#used = deltaHeadBytes;
     this.#count = 0;
-    this.#cached = this.#finish = this.#stopToken = this.#transfer = undefined;
+    this.#cached = this.#finish = this.#stopToken = this.#transfer = this.#media = undefined;
     return message;
   }
 

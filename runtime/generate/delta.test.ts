@@ -23,6 +23,7 @@ const delta = fc.record({
     }),
     { nil: undefined },
   ),
+  media: fc.option(id, { nil: undefined }),
 });
 
 describe("generate messages", () => {
@@ -37,6 +38,7 @@ describe("generate messages", () => {
         if (wanted.cached !== undefined) encoder.cachedTokens(wanted.cached);
         if (wanted.finish !== undefined) encoder.finish(wanted.finish, wanted.stopToken);
         if (wanted.transfer !== undefined) encoder.transfer(wanted.transfer);
+        if (wanted.media !== undefined) encoder.mediaTokens(wanted.media);
         decoder.read(wanted.echo ? encoder.takeEcho() : encoder.take());
 
         expect(decoder.echo).toBe(wanted.echo);
@@ -46,6 +48,7 @@ describe("generate messages", () => {
         expect(decoder.finish).toBe(wanted.finish);
         expect(decoder.stopToken).toBe(wanted.finish === undefined ? undefined : wanted.stopToken);
         expect(decoder.transfer).toEqual(wanted.transfer);
+        expect(decoder.mediaTokens).toBe(wanted.media);
         wanted.tokens.forEach(({ logprob, top }, index) => {
           expect(decoder.topCount(index)).toBe(wanted.logprobs ? top.length : 0);
           if (!wanted.logprobs) return;
@@ -114,7 +117,7 @@ describe("generate messages", () => {
     const decoder = new DeltaDecoder();
     const byte = fc.integer({ min: 0, max: 255 });
     const smallHead = fc.tuple(
-      fc.integer({ min: 0, max: 63 }),
+      fc.integer({ min: 0, max: 127 }),
       fc.integer({ min: 0, max: 3 }),
       fc.constant(0),
     );

@@ -6,7 +6,8 @@
  *     flag `cached`: u32 prompt tokens found in the prefix cache,
  *     flag `finish`: u8 reason,
  *     flag `stopToken`: u32 id of the token that ended the answer (it is not among the tokens),
- *     flag `transfer`: u8 outcome, u32 microseconds, f64 bytes of the KV that the request named as its source.
+ *     flag `transfer`: u8 outcome, u32 microseconds, f64 bytes of the KV that the request named as its source,
+ *     flag `media`: u32 prompt tokens that the request's media became.
  *
  * A typical message is one token: 7 bytes.
  */
@@ -49,7 +50,15 @@ export interface KvTransfer {
 /** The alternatives to a token, most likely first, with their log probabilities. */
 export type TopLogprobs = readonly (readonly [tokenId: number, logprob: number])[];
 
-export const flag = { logprobs: 1, cached: 2, finish: 4, stopToken: 8, echo: 16, transfer: 32 } as const;
+export const flag = {
+  logprobs: 1,
+  cached: 2,
+  finish: 4,
+  stopToken: 8,
+  echo: 16,
+  transfer: 32,
+  media: 64,
+} as const;
 export const finishReasons: readonly FinishReason[] = ["stop", "length"];
 /** Bytes before the first token. */
 export const deltaHeadBytes = 3;

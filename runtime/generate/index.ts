@@ -20,6 +20,8 @@ export {
   encodeGenerateRequest,
   type GenerateRequest,
   type Grammar,
+  mediaKinds,
+  type PromptMedium,
   type Sampling,
 } from "./request.ts";
 export {

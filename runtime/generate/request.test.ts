@@ -2,7 +2,7 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GenerateRequestSchema } from "#proto";
-import { decodeGenerateRequest, encodeGenerateRequest, type GenerateRequest } from "./request.ts";
+import { decodeGenerateRequest, encodeGenerateRequest, type GenerateRequest, mediaKinds } from "./request.ts";
 
 const id = fc.integer({ min: 0, max: 0xffffffff });
 const optional = <T>(name: string, value: fc.Arbitrary<T>) =>
@@ -15,6 +15,12 @@ const kvSource = fc.record({
   bytes: fc.maxSafeNat(),
   agent: fc.uint8Array(),
   memory: fc.uint8Array(),
+});
+const medium = fc.record({
+  kind: fc.constantFrom(...mediaKinds),
+  type: fc.string({ minLength: 1 }),
+  position: id,
+  data: fc.uint8Array({ minLength: 1 }),
 });
 const request = fc
   .tuple(
@@ -46,9 +52,10 @@ const request = fc
       "grammar",
       fc.record({ gbnf: fc.string({ minLength: 1 }), after: fc.array(fc.string({ minLength: 1 })) }),
     ),
+    optional("media", fc.array(medium, { minLength: 1 })),
   )
   .map(
-    ([fields, sampling, seed, logprobs, echo, rank, kv, answered, grammar]): GenerateRequest => ({
+    ([fields, sampling, seed, logprobs, echo, rank, kv, answered, grammar, media]): GenerateRequest => ({
       ...fields,
       sampling: { ...sampling, ...seed },
       ...logprobs,
@@ -57,6 +64,7 @@ const request = fc
       ...kv,
       ...answered,
       ...grammar,
+      ...media,
     }),
   );
 

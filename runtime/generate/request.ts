@@ -40,6 +40,20 @@ const grammarSchema = z.object({
   after: z.array(z.string().min(1)),
 });
 
+/** The kinds of media that prompts can have. */
+export const mediaKinds = ["image", "audio", "video"] as const;
+
+/** A medium in a prompt, whose tokens have nothing in its place. */
+const promptMediumSchema = z.object({
+  kind: z.enum(mediaKinds),
+  /** Its media type by its content: `image/png`. */
+  type: z.string().min(1),
+  /** How many of the prompt's tokens precede it. */
+  position: z.number().int().min(0),
+  /** The file, as the client sent it. */
+  data: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length > 0),
+});
+
 const generateRequestSchema = z.object({
   requestId: z.string(),
   model: z.string(),
@@ -70,10 +84,13 @@ const generateRequestSchema = z.object({
   cacheSalt: z.string().min(1).optional(),
   /** How many of the prompt's first tokens may be cached for all salts; absent: none. */
   sharedTokens: z.number().int().min(0).optional(),
+  /** Media in the prompt, in its order; absent: none. Their data are views of the request's bytes. */
+  media: z.array(promptMediumSchema).min(1).optional(),
 });
 
 /** One call of a worker's `generate` endpoint. */
 export type GenerateRequest = z.infer<typeof generateRequestSchema>;
+export type PromptMedium = z.infer<typeof promptMediumSchema>;
 export type Grammar = z.infer<typeof grammarSchema>;
 export type Sampling = z.infer<typeof samplingSchema>;
 
@@ -82,10 +99,12 @@ export function encodeGenerateRequest({
   tokens,
   sampling,
   kvSource,
+  media = [],
   ...request
 }: GenerateRequest): Uint8Array {
   const message = create(GenerateRequestSchema, {
     ...request,
+    media,
     maxTokens: Math.min(request.maxTokens, 0xffffffff),
     sampling: encodeSampling(sampling),
     stopTokenIds: tokensToBytes(Uint32Array.from(request.stopTokenIds)),
@@ -96,13 +115,13 @@ export function encodeGenerateRequest({
 }
 
 /**
- * Decodes the output of `encodeGenerateRequest`. The result owns its memory. Unknown fields are dropped, and absent ones
- * have their defaults.
+ * Decodes the output of `encodeGenerateRequest`. The result owns its memory, except that of media. Unknown fields are
+ * dropped, and absent ones have their defaults.
  *
  * @throws PlaneError `invalid_request` if the bytes are not a valid request
  */
 export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
-  const { tokenIds, sampling, stopTokenIds, kvSource, ...request } = decodeMessage(payload);
+  const { tokenIds, sampling, stopTokenIds, kvSource, media, ...request } = decodeMessage(payload);
   if (tokenIds === undefined) throw new PlaneError("invalid_request", "The generate request has no tokens.");
   const parsed = generateRequestSchema.safeParse({
     ...request,
@@ -110,6 +129,7 @@ export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
     sampling: decodeSampling(sampling ?? create(SamplingSchema)),
     stopTokenIds: Array.from(bytesToTokens(stopTokenIds)),
     ...(kvSource && { kvSource: decodeKvSource(kvSource) }),
+    ...(media.length > 0 && { media }),
   });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

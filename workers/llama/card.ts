@@ -18,6 +18,8 @@ export interface CardOptions {
   engineVersion: string;
   /** See `kv-format.ts`. */
   kvFormat: string;
+  /** The kinds of media that its projector takes. */
+  media?: ModelCard["media"];
 }
 
 /** How the model pools its tokens' states into one vector, as a number of llama.cpp; undefined if it does not. */
@@ -72,6 +74,7 @@ export function describeModel(
     engine: { name: "llama.cpp", version: options.engineVersion },
     created: Math.floor(Date.now() / 1000),
     kvFormat: options.kvFormat,
+    media: options.media,
   };
 }
 

@@ -15,6 +15,8 @@ import { ContextEngine, type SharedParts } from "./engine.ts";
 import { Grammars } from "./grammar/grammars.ts";
 import { type AdapterContexts, adapterFiles } from "./lora/adapter-files.ts";
 import { LlamaAdapters } from "./lora/adapters.ts";
+import { MediaAnswers } from "./media/media-answers.ts";
+import type { MediaProcess } from "./media/media-process.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
 /** What an engine needs besides the loaded model. */
@@ -23,6 +25,8 @@ export interface LlamaEngineOptions extends CardOptions {
   /** LoRA adapters that have a context at once. */
   readonly maxLoras: number;
   readonly adapterContexts: AdapterContexts;
+  /** Computes prompts with media, if the model has a projector. */
+  readonly mediaProcess: MediaProcess | undefined;
   readonly log: Logger;
 }
 
@@ -37,6 +41,8 @@ export class LlamaEngine implements Engine {
   /** Answers without an adapter. */
   readonly #base: ContextEngine;
   readonly #vocabulary: TokenPiece[];
+  /** Answers prompts with media. */
+  readonly #media: MediaAnswers | undefined;
   #publish: (events: KvEvent[]) => void = () => {};
 
   /** @param context the model's own */
@@ -60,9 +66,12 @@ export class LlamaEngine implements Engine {
       snapshot: () => this.#contexts.flatMap((each) => each.snapshot()),
     };
     this.card = describeModel(model, context, this.#vocabulary, options);
+    this.#media = options.mediaProcess && this.#mediaAnswers(options.mediaProcess, log);
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta> {
+    if (request.media !== undefined && this.#media !== undefined)
+      return this.#media.generate(request, signal);
     return this.#answer(request, signal, (context) => context.generate(request, signal));
   }
 
@@ -96,14 +105,22 @@ export class LlamaEngine implements Engine {
     const sum = (of: (context: ContextEngine) => number) =>
       contexts.reduce((total, each) => total + of(each), 0);
     return {
-      running: sum(({ running }) => running),
-      waiting: sum(({ waiting }) => waiting),
+      running: sum(({ running }) => running) + (this.#media?.running ?? 0),
+      waiting: sum(({ waiting }) => waiting) + (this.#media?.waiting ?? 0),
       kvUsage: sum(({ blocks }) => blocks) / (this.card.totalBlocks * contexts.length),
     };
   }
 
   async close(): Promise<void> {
-    await this.#llama.dispose();
+    await Promise.all([this.#llama.dispose(), this.#media?.close()]);
+  }
+
+  #mediaAnswers(process: MediaProcess, log: Logger): MediaAnswers {
+    const { addBos, bosTokenId, eosTokenIds } = this.card;
+    const { model: kind, add_space_prefix } = this.#model.fileInfo.metadata.tokenizer.ggml;
+    const addsSpaces = kind === "llama" && add_space_prefix !== false;
+    const rules = { vocabulary: this.#vocabulary, addBos, bosTokenId, addsSpaces };
+    return new MediaAnswers(process, rules, eosTokenIds, log);
   }
 
   get #contexts(): ContextEngine[] {

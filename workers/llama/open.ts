@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import {
   getLlama,
   getModuleVersion,
@@ -6,14 +8,18 @@ import {
   type LlamaModel,
   NoBinaryFoundError,
 } from "node-llama-cpp";
-import type { Logger } from "#runtime";
+import type { Logger, ModelCard } from "#runtime";
 import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { kvFormat } from "./kv-format.ts";
 import { LlamaEngine } from "./llama-engine.ts";
+import { findMediaBinding } from "./media/binding.ts";
+import { MediaProcess, type ProjectorKinds } from "./media/media-process.ts";
 
 /** The model's file and names, and run-time options. */
-export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat"> {
+export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat" | "media"> {
+  /** The model's projector, a GGUF file: then prompts can have media. */
+  mmproj?: string | undefined;
   /** Longest prompt plus answer in tokens, at most the model's training context. Default 4,096. */
   contextLength?: number | undefined;
   /** Concurrent requests, each with KV memory for a whole context. Default 4. */
@@ -64,6 +70,10 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     swaFullCache: true,
     threads: options.threads,
   };
+  const media = await openMedia(options, settings).catch(async (error: unknown) => {
+    await llama.dispose();
+    throw error;
+  });
   const context = await model.createContext(settings);
   const engine = new LlamaEngine(llama, model, context, {
     ...options,
@@ -73,6 +83,8 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
       bytes: await contextBytes(model, settings),
     },
     engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
+    mediaProcess: media,
+    media: media && kindsOf(media.kinds),
     kvFormat: await kvFormat(llama, context, options.modelPath),
   });
   try {
@@ -82,6 +94,26 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     throw error;
   }
   return engine;
+}
+
+/** Undefined without a projector. @throws Error that says what to install, or why the projector cannot be loaded */
+async function openMedia(
+  { mmproj, modelPath, threads }: LlamaOptions,
+  { contextSize }: { readonly contextSize: number },
+): Promise<MediaProcess | undefined> {
+  if (mmproj === undefined) return undefined;
+  const projectorPath = resolve(mmproj);
+  if (!existsSync(projectorPath)) throw new Error(`There is no projector ${projectorPath} (--mmproj).`);
+  return MediaProcess.open({
+    binding: findMediaBinding(dirname(resolve(modelPath))),
+    modelPath: resolve(modelPath),
+    contextLength: contextSize,
+    ...{ projectorPath, threads },
+  });
+}
+
+function kindsOf({ vision, audio }: ProjectorKinds): ModelCard["media"] {
+  return [...(vision ? ["image" as const] : []), ...(audio ? ["audio" as const] : [])];
 }
 
 async function contextBytes(

@@ -33,6 +33,11 @@ export const model = {
       "Longest prompt plus answer in tokens. Default: the model's own, at most 4,096. llama.cpp rounds up to multiples of 256.",
     min: 16,
   }),
+  mmproj: text({
+    describe:
+      "The model's multimodal projector, a GGUF file, with which a llama worker takes images or audio. See docs/multimodal.md.",
+    placeholder: "FILE",
+  }),
   lora: adapters({
     describe: "LoRA adapters of the model, GGUF files; requests name them as models. See docs/lora.md.",
     placeholder: "NAME=PATH,…",

@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { kindsTaken, readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
 import { validate } from "../openai/validate.ts";
@@ -16,12 +17,18 @@ export async function messages(
   raw: unknown,
   hasOthers: boolean,
 ): Promise<Response> {
-  refuseMedia(raw);
+  refuseMedia(raw, kindsTaken(dependencies, raw));
   refuseServerTools(raw);
   const { metadata, stop_sequences: stops, ...body } = validate(messagesRequest, raw);
   const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "chat");
-  const { tokens, maxTokens, reading, grammar } = await readMessages(model, body, body.max_tokens);
+  const found = await readOwnMedia(context, dependencies, model, { messages: body.messages });
+  const { tokens, media, maxTokens, reading, grammar } = await readMessages(
+    model,
+    body,
+    body.max_tokens,
+    found,
+  );
   const { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt } = body;
   return respond(context, dependencies, {
     endpoint: "messages",
@@ -30,7 +37,7 @@ export async function messages(
     adapter,
     hasOthers,
     body: { temperature, top_p, top_k, max_tokens, stream, stator, cache_salt, user: metadata?.user_id },
-    prompts: [{ tokens, maxTokens }],
+    prompts: [{ tokens, media, maxTokens }],
     stops: [...(stops ?? []), ...model.template.stops],
     reading,
     grammar,

@@ -1,8 +1,10 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
+import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
+import type { PromptKinds } from "../openai/own-media.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";
 import { type AllowedCalls, chosenCalls, refuseBuiltInTools } from "../openai/tool-choice.ts";
 import { refuseUnsupported } from "../openai/validate.ts";
@@ -22,12 +24,14 @@ export const FIELD_NAMES: FieldNames = [
 /**
  * Renders and tokenizes the conversation of a request.
  * @param maxTokens longest answer in tokens; undefined for as long as the context allows
+ * @param media those of the conversation; default: none
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export function readMessages(
   model: WorkerSide,
   body: CountTokensRequest,
   maxTokens?: number,
+  media?: RequestMedia,
 ): Promise<ChatPrompt> {
   const conversation = messagesConversation(body)!;
   return asChat(FIELD_NAMES, () =>
@@ -37,6 +41,7 @@ export function readMessages(
       maxTokens,
       structured: structuredOf(body),
       param: "messages",
+      media,
     }),
   );
 }
@@ -87,19 +92,17 @@ export function structuredOf({ output_config, output_format }: CountTokensReques
 }
 
 const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);
+const WITH_IMAGES = new Set([...CONTENT, "image"]);
 
 /** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
-export const refuseMedia = (raw: unknown): void =>
-  refuseBlocks(raw, CONTENT, "are not supported by this model's workers", "Send only text.");
+export const refuseMedia = (raw: unknown, kinds: PromptKinds = []): void =>
+  kinds.includes("image")
+    ? refuseBlocks(raw, WITH_IMAGES, "are not supported by this model's workers", "Send text and images.")
+    : refuseBlocks(raw, CONTENT, "are not supported by this model's workers", "Send only text.");
 
 /** Refuses what no chat completion can say. */
 export const refuseUnknownBlocks = (raw: unknown): void =>
-  refuseBlocks(
-    raw,
-    new Set([...CONTENT, "image"]),
-    "cannot be translated for this model's engines",
-    "Send text and images.",
-  );
+  refuseBlocks(raw, WITH_IMAGES, "cannot be translated for this model's engines", "Send text and images.");
 
 function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string, advice: string): void {
   const messages: unknown = Reflect.get(Object(raw), "messages");

@@ -7,6 +7,7 @@ import type { GatewayDependencies } from "../dependencies.ts";
 import { chatFormat } from "./chat-format.ts";
 import { checkMessages, templateMessage } from "./chat-messages.ts";
 import { readChat } from "./chat-prompt.ts";
+import { kindsTaken, readOwnMedia } from "./own-media.ts";
 import { requireApi } from "./request.ts";
 import { requireStreamForOptions, respond } from "./respond.ts";
 import { stopsOf } from "./sampling.ts";
@@ -31,14 +32,16 @@ export async function chatCompletions(
   hasOthers: boolean,
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
-  checkMessages(raw);
+  checkMessages(raw, kindsTaken(dependencies, raw));
   const body = validate(chatCompletionRequest, raw);
   checkCombinations(body);
   const { model, adapter } = dependencies.models.answering(body.model);
   requireApi(model, "chat");
   const calls = allowedCalls(body);
-  const { tokens, maxTokens, reading, grammar } = await readChat(model, {
-    conversation: chatConversation(raw, body.messages.map(templateMessage)),
+  const { messages } = body;
+  const { tokens, media, maxTokens, reading, grammar } = await readChat(model, {
+    conversation: chatConversation(raw, messages.map(templateMessage)),
+    media: await readOwnMedia(context, dependencies, model, { messages }),
     calls,
     structured: body,
     maxTokens: body.max_completion_tokens ?? body.max_tokens,
@@ -51,7 +54,7 @@ export async function chatCompletions(
     adapter,
     hasOthers,
     body,
-    prompts: [{ tokens, maxTokens }],
+    prompts: [{ tokens, media, maxTokens }],
     stops: [...stopsOf(body.stop), ...model.template.stops],
     reading,
     grammar,

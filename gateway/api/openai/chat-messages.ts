@@ -2,16 +2,18 @@ import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import { given } from "../../kernel/json.ts";
 import type { Message } from "../../prompts/conversation.ts";
 import { MOST_MESSAGES } from "../../prompts/limits.ts";
+import type { PromptKinds } from "./own-media.ts";
 import type { ChatMessage } from "./schemas.ts";
 import { refuseBuiltInTools } from "./tool-choice.ts";
 
 /**
  * Refuses a conversation that workers cannot read, before its messages are validated one by one.
+ * @param kinds of media that the model takes
  * @throws ApiError 400; an engine of the same model may accept it
  */
-export function checkMessages(raw: unknown): void {
+export function checkMessages(raw: unknown, kinds: PromptKinds = []): void {
   refuseTooManyMessages(raw);
-  refuseMedia(raw);
+  refuseMedia(raw, kinds);
   refuseBuiltInTools(raw, ["function"]);
 }
 
@@ -26,19 +28,27 @@ export function templateMessage({ role, content, ...rest }: ChatMessage): Messag
 }
 
 /** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
-function refuseMedia(raw: unknown): void {
+function refuseMedia(raw: unknown, kinds: PromptKinds): void {
+  const types = ["text", ...kinds.flatMap((kind) => PARTS[kind])];
   const messages: unknown = Reflect.get(Object(raw), "messages");
   if (!Array.isArray(messages)) return;
   for (const [index, message] of messages.entries()) {
     const content: unknown = Reflect.get(Object(message), "content");
     if (!Array.isArray(content)) continue;
-    const part = content.findIndex((each) => !["text", "undefined"].includes(typeOf(each)));
+    const part = content.findIndex((each) => ![...types, "undefined"].includes(typeOf(each)));
     if (part === -1) continue;
-    const text = `Content parts of type '${typeOf(content[part])}' are not supported by this model's workers. Send only 'text'.`;
+    const text = `Content parts of type '${typeOf(content[part])}' are not supported by this model's workers. Send only ${types.map((type) => `'${type}'`).join(", ")}.`;
     const param = `messages[${index}].content[${part}]`;
     throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
   }
 }
+
+/** The types of content parts with media. */
+const PARTS: Record<PromptKinds[number], readonly string[]> = {
+  image: ["image_url"],
+  audio: ["input_audio", "audio_url"],
+  video: ["video_url"],
+};
 
 function typeOf(part: unknown): string {
   const type: unknown = Reflect.get(Object(part), "type");

@@ -1,13 +1,17 @@
 import type { Grammar } from "#runtime";
 import type { ReasoningTexts } from "../../grammars/index.ts";
+import type { Medium } from "../../media/medium.ts";
+import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { ReasoningFormat, Tools } from "../../parsers/types.ts";
 import { textOf } from "../../prompts/content.ts";
 import type { Conversation, Message } from "../../prompts/conversation.ts";
 import { answerTokens, refuseOverlongConversation, refuseOverlongText } from "../../prompts/limits.ts";
+import { MarkedMedia } from "../../prompts/marked-media.ts";
 import { withBos } from "../../prompts/tokenizers/tokenizer.ts";
 import type { AnswerReading } from "../../requests/tokens/job.ts";
 import { chatGrammar } from "./chat-grammar.ts";
+import { type OwnPromptMedia, ownPrompt } from "./own-media.ts";
 import type { StructuredFields } from "./structured-output.ts";
 import type { AllowedCalls } from "./tool-choice.ts";
 
@@ -21,11 +25,15 @@ export interface ChatQuestion {
   readonly structured: StructuredFields;
   /** The field of the request that has the conversation, for errors. */
   readonly param: string;
+  /** Its media; default: none. */
+  readonly media?: RequestMedia | undefined;
 }
 
 /** A conversation as a prompt, and how its answer is read. */
 export interface ChatPrompt {
   readonly tokens: Uint32Array;
+  /** Set if it has media, for which the tokens have nothing. */
+  readonly media: OwnPromptMedia | undefined;
   readonly maxTokens: number;
   readonly reading: AnswerReading | undefined;
   readonly grammar: Grammar | undefined;
@@ -36,18 +44,50 @@ export interface ChatPrompt {
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
-  const { conversation, calls, maxTokens, structured, param } = question;
-  const { text, tokens: written } = await readConversation(model, conversation, calls.tools, param);
+  const { calls, maxTokens, structured, param, media } = question;
+  const marked =
+    media !== undefined && media.size > 0 ? new MarkedMedia(question.conversation, media, param) : undefined;
+  const conversation = marked?.conversation ?? question.conversation;
+  const text = renderConversation(model, conversation, calls.tools, param);
+  const { written, positions, shown } = await encodeDivided(model, marked?.divide(text) ?? { texts: [text] });
   const tokens = withBos(written, model.card);
+  const shift = tokens.length - written.length;
   return {
     tokens,
+    media:
+      shown.length === 0
+        ? undefined
+        : await ownPrompt(
+            tokens,
+            shown,
+            positions.map((position) => position + shift),
+          ),
     maxTokens: answerTokens(tokens.length, maxTokens, model, param),
     ...formOf(model, calls, structured, text),
   };
 }
 
+/** Tokenizes texts one by one, so that none of their tokens reaches over a medium between two of them. */
+async function encodeDivided(
+  { tokenizer }: WorkerSide,
+  { texts, media: shown = [] }: { readonly texts: readonly string[]; readonly media?: readonly Medium[] },
+) {
+  const parts = await Promise.all(texts.map((text) => (text === "" ? NOTHING : tokenizer.encode(text))));
+  const written = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  const positions: number[] = [];
+  let at = 0;
+  for (const part of parts) {
+    written.set(part, at);
+    at += part.length;
+    positions.push(at);
+  }
+  return { written, positions: positions.slice(0, shown.length), shown };
+}
+
+const NOTHING = new Uint32Array(0);
+
 /**
- * The text of a conversation, and its tokens.
+ * The tokens of a conversation.
  * @param tools those that the model may call
  * @param param the field of the request that has the conversation, for errors
  * @throws ApiError 400 if it certainly does not fit the context, or the template refuses it
@@ -57,13 +97,22 @@ export async function readConversation(
   conversation: Conversation,
   tools: Tools,
   param: string,
-): Promise<{ text: string; tokens: Uint32Array }> {
+): Promise<Uint32Array> {
+  return model.tokenizer.encode(renderConversation(model, conversation, tools, param));
+}
+
+function renderConversation(
+  model: WorkerSide,
+  conversation: Conversation,
+  tools: Tools,
+  param: string,
+): string {
   refuseOverlongConversation(conversation.messages, model.card);
   const length = conversation.messages.reduce((sum, { content }) => sum + textOf(content).length, 0);
   refuseOverlongText({ length }, model, param);
   const text = model.template.render(offering(conversation, tools));
   refuseOverlongText(text, model, param);
-  return { text, tokens: await model.tokenizer.encode(text) };
+  return text;
 }
 
 /** The conversation with only those tools that the model may call, and with reasoning under all its names. */

@@ -8,6 +8,7 @@ import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
+import type { OwnPromptMedia } from "./own-media.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";
 import { requestSalt } from "./request-salt.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
@@ -26,7 +27,7 @@ export interface Question {
   hasOthers: boolean;
   body: GenerationFields;
   /** Each gets `n` answers. */
-  prompts: readonly { tokens: Uint32Array; maxTokens: number }[];
+  prompts: readonly { tokens: Uint32Array; media?: OwnPromptMedia | undefined; maxTokens: number }[];
   stops: readonly string[];
   /** What the answers keep to; undefined if they are free. */
   grammar: Grammar | undefined;
@@ -53,16 +54,20 @@ export async function respond(
   const n = body.n ?? 1;
   const includeUsage = body.stream_options?.include_usage === true;
   const expected = {
-    promptTokens: question.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0),
+    promptTokens: question.prompts.reduce(
+      (sum, { tokens, media }) => sum + (media?.prompt.tokens ?? tokens).length,
+      0,
+    ),
     completionTokens: expectedAnswer(body) * question.prompts.length,
   };
   const request = beginRequest(context, body, model, question.endpoint, expected, dependencies);
   const { requestId, preferences, explain, headers, onSettled, onFallback } = request;
-  const jobs = question.prompts.flatMap(({ tokens, maxTokens }, prompt) =>
+  const jobs = question.prompts.flatMap(({ tokens, media, maxTokens }, prompt) =>
     Array.from({ length: n }, (_, index) => ({
       requestId,
       model,
-      prompt: exactPrompt(tokens),
+      prompt: media?.prompt ?? exactPrompt(tokens),
+      ...(media && { media: { tokens, items: media.media } }),
       salt: adapter === undefined ? salts[prompt] : { ...salts[prompt], loraName: adapter },
       maxTokens,
       sampling: forChoice(sampling, index),

@@ -108,6 +108,18 @@ const sampling = {
 };
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
+/** OpenAI's object, or the address alone, as vLLM takes it. */
+const address = z.union([z.string(), z.object({ url: z.string(), detail: z.string().nullish() })]);
+const contentPart = z.discriminatedUnion("type", [
+  textPart,
+  z.object({ type: z.literal("image_url"), image_url: address }),
+  z.object({ type: z.literal("audio_url"), audio_url: address }),
+  z.object({ type: z.literal("video_url"), video_url: address }),
+  z.object({
+    type: z.literal("input_audio"),
+    input_audio: z.object({ data: z.string(), format: z.string().nullish() }),
+  }),
+]);
 
 const toolCall = z.object({
   id: z.string().nullish(),
@@ -147,7 +159,7 @@ const toolChoice = z.union([
 const message = z
   .object({
     role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-    content: z.union([z.string(), z.array(textPart)]).nullish(),
+    content: z.union([z.string(), z.array(contentPart)]).nullish(),
     name: z.string().nullish(),
     tool_calls: z.array(toolCall).nullish(),
     tool_call_id: z.string().nullish(),
@@ -170,7 +182,7 @@ export const chatCompletionRequest = z.object({
     .array(message)
     .min(1)
     .describe(
-      "The conversation. Each message has a role and content (a string or a list of text parts); tool_calls and tool_call_id are passed to the model's chat template.",
+      "The conversation. Each message has a role and content (a string or a list of parts: text, and media if the model takes them); tool_calls and tool_call_id are passed to the model's chat template.",
     ),
   tools: z.array(tool).max(1024).nullish().describe("Functions that the model may call."),
   tool_choice: toolChoice

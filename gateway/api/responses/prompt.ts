@@ -1,5 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { given, isRecord } from "../../kernel/json.ts";
+import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { Conversation } from "../../prompts/conversation.ts";
 import { responsesConversation } from "../../prompts/responses-conversation.ts";
@@ -23,6 +24,7 @@ export const FIELD_NAMES: FieldNames = [
 /**
  * Renders and tokenizes a conversation.
  * @param items the whole conversation
+ * @param media those of the conversation; default: none, so that it may have no images
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export async function readResponse(
@@ -30,13 +32,21 @@ export async function readResponse(
   body: InputTokensRequest,
   items: readonly InputItem[],
   maxTokens?: number | null,
+  media?: RequestMedia,
 ): Promise<ChatPrompt> {
-  refuseImages(items, body);
+  if (!model.card.media?.includes("image") || media === undefined) refuseImages(items, body);
   const calls = callsOf(body);
   const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {
     try {
-      const chat = { conversation: conversationOf(body, kept), calls, maxTokens, structured, param: "input" };
+      const chat = {
+        conversation: conversationOf(body, kept),
+        calls,
+        maxTokens,
+        structured,
+        param: "input",
+        media,
+      };
       return await asChat(FIELD_NAMES, () => readChat(model, chat));
     } catch (error) {
       const isTooLong = error instanceof ApiError && error.code === "context_length_exceeded";

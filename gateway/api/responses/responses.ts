@@ -4,6 +4,7 @@ import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import type { AnswerHead } from "../openai/format.ts";
+import { readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
 import { refuseBuiltInTools } from "../openai/tool-choice.ts";
@@ -42,11 +43,13 @@ export async function responses(
   requireApi(model, "chat");
   const owner = ownerOf(context);
   const { input, all } = await conversationItems(store, owner, body);
-  const { tokens, maxTokens, reading, grammar } = await readResponse(
+  const found = await readOwnMedia(context, dependencies, model, { input: all });
+  const { tokens, media, maxTokens, reading, grammar } = await readResponse(
     model,
     body,
     all,
     body.max_output_tokens,
+    found,
   );
   const id = `${RESPONSE}${randomId()}`;
   const { max_output_tokens: max_tokens, metadata: _, ...sampling } = body;
@@ -58,7 +61,7 @@ export async function responses(
       adapter,
       hasOthers: hasOthers && !body.background,
       body: { ...sampling, max_tokens },
-      prompts: [{ tokens, maxTokens }],
+      prompts: [{ tokens, media, maxTokens }],
       stops: model.template.stops,
       reading,
       grammar,

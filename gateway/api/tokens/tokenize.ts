@@ -91,7 +91,7 @@ function readerOf(body: TokenizeRequest, raw: unknown, model: WorkerSide): () =>
   requireApi(model, "chat");
   const { tools } = allowedCalls(body);
   const conversation = chatConversation(raw, messages.map(templateMessage));
-  return async () => (await readConversation(model, conversation, tools, "messages")).tokens;
+  return () => readConversation(model, conversation, tools, "messages");
 }
 
 /**

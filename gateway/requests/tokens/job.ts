@@ -1,5 +1,5 @@
 import type { Salt } from "#router-wasm";
-import type { FinishReason, Grammar, Sampling } from "#runtime";
+import type { FinishReason, Grammar, PromptMedium, Sampling } from "#runtime";
 import type { ApiError } from "../../kernel/errors.ts";
 import type { WorkerMember } from "../../models/members/member.ts";
 import type { WorkerSide } from "../../models/model.ts";
@@ -12,6 +12,8 @@ export interface TokenJob extends LifeJob<WorkerMember> {
   readonly model: WorkerSide;
   /** Its LoRA adapter, and the requests with which it shares a cache; undefined for the model itself and all. */
   readonly salt: Salt | undefined;
+  /** Set if its prompt has media: what workers get in place of `prompt`, which is for the router. */
+  readonly media?: JobMedia | undefined;
   maxTokens: number;
   sampling: Sampling;
   /** Strings that end the answer, and are not part of it. */
@@ -25,6 +27,13 @@ export interface TokenJob extends LifeJob<WorkerMember> {
   echoLogprobs: boolean;
   /** How the answer is separated into text, reasoning and calls; undefined if all of it is text. */
   reading?: AnswerReading | undefined;
+}
+
+/** A prompt with media. */
+export interface JobMedia {
+  /** With nothing in the place of media. */
+  readonly tokens: Uint32Array;
+  readonly items: readonly PromptMedium[];
 }
 
 export interface AnswerReading {

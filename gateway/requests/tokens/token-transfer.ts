@@ -44,6 +44,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** Cached tokens of the prompt, and of the current request to a worker; undefined if the engine reports none. */
   #cachedTokens: number | undefined;
   #routeCachedTokens: number | undefined;
+  /** Prompt tokens that its media became. */
+  #mediaTokens = 0;
   /** Whether the current worker has the prompt's KV blocks from a prefill worker. */
   #hasReceivedKv = false;
 
@@ -66,11 +68,17 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** The usage so far: zero before a worker has begun. */
   get usage(): Usage {
     return {
-      promptTokens: this.hasBegun || this.#isAnswering ? this.#job.prompt.tokens.length : 0,
+      promptTokens: this.hasBegun || this.#isAnswering ? this.#promptTokens : 0,
       completionTokens: this.#answer.length,
       cachedTokens: this.#cachedTokens ?? 0,
       ...(this.#answer.reasoningTokens !== undefined && { reasoningTokens: this.#answer.reasoningTokens }),
     };
+  }
+
+  /** Those of the prompt, and those that a worker has made of its media. */
+  get #promptTokens(): number {
+    const { prompt, media } = this.#job;
+    return media === undefined ? prompt.tokens.length : media.tokens.length + this.#mediaTokens;
   }
 
   get hasBegun(): boolean {
@@ -91,7 +99,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   /** Whether a prefill worker may compute the prompt: its first token is then continued by another worker. */
   get #remotePrefill(): RemotePrefill | undefined {
-    const { echoLogprobs, model } = this.#job;
+    const { echoLogprobs, model, media } = this.#job;
+    if (media !== undefined) return undefined;
     if (echoLogprobs || model.card.features.continues === false) return undefined;
     return this.#handoff.remotePrefill;
   }
@@ -225,6 +234,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   #onDelta(): void {
     this.#silence.onPiece();
     if (!this.#isAnswering) this.#onAnswering();
+    if (decoder.mediaTokens !== undefined) this.#mediaTokens = decoder.mediaTokens;
     if (decoder.cachedTokens !== undefined) this.#noteCached(decoder.cachedTokens);
     const unknown = findUnknownToken(decoder, this.#job.model.card.vocabularySize);
     if (unknown !== undefined) {

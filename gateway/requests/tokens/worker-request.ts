@@ -11,6 +11,8 @@ export class WorkerRequest {
   readonly #answer: AnswerReader;
   /** After a move, it includes the answer so far. */
   #prompt: Prompt;
+  /** The prompt's tokens for the worker. */
+  #tokens: Uint32Array;
   /** Length of the answer at the last move, in tokens. */
   #tokensBefore = 0;
 
@@ -18,6 +20,7 @@ export class WorkerRequest {
     this.#job = job;
     this.#answer = answer;
     this.#prompt = job.prompt;
+    this.#tokens = (job.media ?? job.prompt).tokens;
   }
 
   /** Whether its prompt includes part of an answer. */
@@ -44,14 +47,19 @@ export class WorkerRequest {
 
   /** The next worker gets the answer so far as part of its prompt. */
   continueFromHere(): void {
+    const { media } = this.#job;
+    if (media !== undefined && this.hasProgress) this.#tokens = this.#answer.after(media.tokens);
     this.#prompt = this.nextPrompt;
+    if (media === undefined) this.#tokens = this.#prompt.tokens;
     this.#tokensBefore = this.#answer.length;
   }
 
   /** Whether a worker can answer it: workers of a model can be of several versions, and have different adapters. */
   suits({ instance, adapters }: WorkerMember): boolean {
     const { features } = instance.card;
-    const { grammar, salt } = this.#job;
+    const { grammar, salt, media } = this.#job;
+    const kinds = instance.card.media ?? [];
+    if (media?.items.some(({ kind }) => !kinds.includes(kind))) return false;
     if (salt?.loraName !== undefined && !adapters.includes(salt.loraName)) return false;
     if (grammar !== undefined && features.grammar !== true) return false;
     return salt?.namespace === undefined || features.cacheSalt === true;
@@ -59,12 +67,13 @@ export class WorkerRequest {
 
   /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
   encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
-    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar } = this.#job;
+    const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar, media } =
+      this.#job;
     const { loraName, namespace, sharedBlocks } = this.#job.salt ?? {};
     return encodeGenerateRequest({
       requestId,
       model: model.card.name,
-      tokens: this.#prompt.tokens,
+      tokens: this.#tokens,
       maxTokens: maxTokens - this.#answer.length,
       sampling,
       ignoreEos,
@@ -75,6 +84,7 @@ export class WorkerRequest {
       ...(loraName !== undefined && { loraName }),
       ...(namespace !== undefined && { cacheSalt: namespace }),
       ...(sharedBlocks && { sharedTokens: sharedBlocks * model.blockSize }),
+      ...(media !== undefined && { media: [...media.items] }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });

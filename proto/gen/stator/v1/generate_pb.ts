@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/generate.proto.
  */
 export const file_stator_v1_generate: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSK4BAoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBARIWCglsb3JhX25hbWUYDiABKAlIBYgBARIXCgpjYWNoZV9zYWx0GA8gASgJSAaIAQESGgoNc2hhcmVkX3Rva2VucxgQIAEoDUgHiAEBQgwKCl90b2tlbl9pZHNCCwoJX2xvZ3Byb2JzQhAKDl9lY2hvX2xvZ3Byb2JzQhUKE19kYXRhX3BhcmFsbGVsX3JhbmtCCwoJX2Fuc3dlcmVkQgwKCl9sb3JhX25hbWVCDQoLX2NhY2hlX3NhbHRCEAoOX3NoYXJlZF90b2tlbnMiJgoHR3JhbW1hchIMCgRnYm5mGAEgASgJEg0KBWFmdGVyGAIgAygJIlgKCEt2U291cmNlEg4KBmZvcm1hdBgBIAEoCRIOCgZ0b2tlbnMYAiABKA0SDQoFYnl0ZXMYAyABKAQSDQoFYWdlbnQYBCABKAwSDgoGbWVtb3J5GAUgASgMIkEKD1ByZWZpbGxSZXNwb25zZRINCgVkZWx0YRgBIAEoDBIfCgJrdhgCIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZSKjAgoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAFIAIgBARISCgV0b3BfcBgCIAEoAUgBiAEBEg0KBXRvcF9rGAMgASgNEg0KBW1pbl9wGAQgASgBEhkKEWZyZXF1ZW5jeV9wZW5hbHR5GAUgASgBEhgKEHByZXNlbmNlX3BlbmFsdHkYBiABKAESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAcgASgBSAKIAQESEQoEc2VlZBgIIAEoEkgDiAEBEigKCmxvZ2l0X2JpYXMYCSABKAsyFC5zdGF0b3IudjEuTG9naXRCaWFzQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIHCgVfc2VlZCIuCglMb2dpdEJpYXMSEQoJdG9rZW5faWRzGAEgASgMEg4KBmJpYXNlcxgCIAMoAWIGcHJvdG8z");
+  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLgBAoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBARIWCglsb3JhX25hbWUYDiABKAlIBYgBARIXCgpjYWNoZV9zYWx0GA8gASgJSAaIAQESGgoNc2hhcmVkX3Rva2VucxgQIAEoDUgHiAEBEiYKBW1lZGlhGBEgAygLMhcuc3RhdG9yLnYxLlByb21wdE1lZGl1bUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rQgsKCV9hbnN3ZXJlZEIMCgpfbG9yYV9uYW1lQg0KC19jYWNoZV9zYWx0QhAKDl9zaGFyZWRfdG9rZW5zIkoKDFByb21wdE1lZGl1bRIMCgRraW5kGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIcG9zaXRpb24YAyABKA0SDAoEZGF0YRgEIAEoDCImCgdHcmFtbWFyEgwKBGdibmYYASABKAkSDQoFYWZ0ZXIYAiADKAkiWAoIS3ZTb3VyY2USDgoGZm9ybWF0GAEgASgJEg4KBnRva2VucxgCIAEoDRINCgVieXRlcxgDIAEoBBINCgVhZ2VudBgEIAEoDBIOCgZtZW1vcnkYBSABKAwiQQoPUHJlZmlsbFJlc3BvbnNlEg0KBWRlbHRhGAEgASgMEh8KAmt2GAIgASgLMhMuc3RhdG9yLnYxLkt2U291cmNlIqMCCghTYW1wbGluZxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESDQoFdG9wX2sYAyABKA0SDQoFbWluX3AYBCABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIfChJyZXBldGl0aW9uX3BlbmFsdHkYByABKAFIAogBARIRCgRzZWVkGAggASgSSAOIAQESKAoKbG9naXRfYmlhcxgJIAEoCzIULnN0YXRvci52MS5Mb2dpdEJpYXNCDgoMX3RlbXBlcmF0dXJlQggKBl90b3BfcEIVChNfcmVwZXRpdGlvbl9wZW5hbHR5QgcKBV9zZWVkIi4KCUxvZ2l0QmlhcxIRCgl0b2tlbl9pZHMYASABKAwSDgoGYmlhc2VzGAIgAygBYgZwcm90bzM");
 
 /**
  * One call of a worker's endpoint `generate`. The answer's tokens travel in a compact form of their own, because a
@@ -132,6 +132,13 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
    * @generated from field: optional uint32 shared_tokens = 16;
    */
   sharedTokens?: number | undefined;
+
+  /**
+   * Pictures, sounds and videos in the prompt, in its order. Only for workers whose card names their kinds.
+   *
+   * @generated from field: repeated stator.v1.PromptMedium media = 17;
+   */
+  media: PromptMedium[];
 };
 
 /**
@@ -140,6 +147,48 @@ export type GenerateRequest = Message<"stator.v1.GenerateRequest"> & {
  */
 export const GenerateRequestSchema: GenMessage<GenerateRequest> = /*@__PURE__*/
   messageDesc(file_stator_v1_generate, 0);
+
+/**
+ * A medium in a prompt. The prompt's tokens have nothing in its place.
+ *
+ * @generated from message stator.v1.PromptMedium
+ */
+export type PromptMedium = Message<"stator.v1.PromptMedium"> & {
+  /**
+   * `image`, `audio` or `video`.
+   *
+   * @generated from field: string kind = 1;
+   */
+  kind: string;
+
+  /**
+   * Its media type by its content, such as `image/png`.
+   *
+   * @generated from field: string type = 2;
+   */
+  type: string;
+
+  /**
+   * How many of the prompt's tokens precede it.
+   *
+   * @generated from field: uint32 position = 3;
+   */
+  position: number;
+
+  /**
+   * The file, as the client sent it.
+   *
+   * @generated from field: bytes data = 4;
+   */
+  data: Uint8Array;
+};
+
+/**
+ * Describes the message stator.v1.PromptMedium.
+ * Use `create(PromptMediumSchema)` to create a new message.
+ */
+export const PromptMediumSchema: GenMessage<PromptMedium> = /*@__PURE__*/
+  messageDesc(file_stator_v1_generate, 1);
 
 /**
  * What an answer may consist of.
@@ -167,7 +216,7 @@ export type Grammar = Message<"stator.v1.Grammar"> & {
  * Use `create(GrammarSchema)` to create a new message.
  */
 export const GrammarSchema: GenMessage<Grammar> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 1);
+  messageDesc(file_stator_v1_generate, 2);
 
 /**
  * KV that a prefill worker holds for another worker to read. Gateways pass it on unread.
@@ -216,7 +265,7 @@ export type KvSource = Message<"stator.v1.KvSource"> & {
  * Use `create(KvSourceSchema)` to create a new message.
  */
 export const KvSourceSchema: GenMessage<KvSource> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 2);
+  messageDesc(file_stator_v1_generate, 3);
 
 /**
  * The answer to a call of a worker's endpoint `prefill`, whose payload is a GenerateRequest: one message. The call then
@@ -245,7 +294,7 @@ export type PrefillResponse = Message<"stator.v1.PrefillResponse"> & {
  * Use `create(PrefillResponseSchema)` to create a new message.
  */
 export const PrefillResponseSchema: GenMessage<PrefillResponse> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 3);
+  messageDesc(file_stator_v1_generate, 4);
 
 /**
  * How the next token is chosen.
@@ -318,7 +367,7 @@ export type Sampling = Message<"stator.v1.Sampling"> & {
  * Use `create(SamplingSchema)` to create a new message.
  */
 export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 4);
+  messageDesc(file_stator_v1_generate, 5);
 
 /**
  * What is added to the logits of single tokens: one bias for each id.
@@ -344,5 +393,5 @@ export type LogitBias = Message<"stator.v1.LogitBias"> & {
  * Use `create(LogitBiasSchema)` to create a new message.
  */
 export const LogitBiasSchema: GenMessage<LogitBias> = /*@__PURE__*/
-  messageDesc(file_stator_v1_generate, 5);
+  messageDesc(file_stator_v1_generate, 6);
 

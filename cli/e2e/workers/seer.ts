@@ -1,0 +1,65 @@
+import type { GenerateRequest, PromptMedium } from "#runtime";
+import type { Delta, Engine } from "#workers";
+import { bytePieces, bytesOfTokens, END_TOKEN, tokenizeBytes } from "../../../workers/byte-tokens.ts";
+import { byteCard } from "./byte-card.ts";
+
+/** How many tokens of the prompt each medium becomes. */
+export const MEDIUM_TOKENS = 10;
+
+/** An engine that repeats its prompt, a byte per token, with what it got in the place of each medium. */
+export class Seer implements Engine {
+  readonly card;
+  readonly requests: GenerateRequest[] = [];
+  /** Waits before the answer's last token. */
+  gate: Promise<void> = Promise.resolve();
+  /** Called when an answer has its first tokens, and when one is cancelled. */
+  onBegun: () => void = () => {};
+  onCancelled: () => void = () => {};
+
+  constructor(name: string, card: Partial<Engine["card"]> = {}) {
+    this.card = byteCard(name, {
+      chatTemplate: "{% for message in messages %}{{ message.role[0] }}:{{ message.content }};{% endfor %}",
+      features: { logprobs: false, logitBias: false, embeddings: false, cacheSalt: true },
+      media: ["image", "audio"],
+      ...card,
+    });
+  }
+
+  stats = () => ({ running: 0, waiting: 0, kvUsage: 0 });
+  tokenize = tokenizeBytes;
+  vocabulary = () => bytePieces;
+  close = async () => {};
+
+  /** The media of the last request. */
+  get seen(): readonly PromptMedium[] {
+    return this.requests.at(-1)?.media ?? [];
+  }
+
+  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+    const { tokens, media = [] } = request;
+    this.requests.push(request);
+    signal.addEventListener("abort", () => this.onCancelled());
+    let from = 0;
+    const parts = media.map(({ position, kind, type, data }) => {
+      const text = tokens.subarray(from, position);
+      from = position;
+      return `${decoder.decode(bytesOfTokens(text))}[${kind} ${type} ${data.length}]`;
+    });
+    const answer = new TextEncoder().encode(
+      parts.join("") + decoder.decode(bytesOfTokens(tokens.subarray(from))),
+    );
+    const mediaTokens = media.length * MEDIUM_TOKENS;
+    yield {
+      tokenIds: [...answer.subarray(0, -1)],
+      cachedTokens: 0,
+      ...(media.length > 0 && { mediaTokens }),
+    };
+    this.onBegun();
+    await this.gate;
+    if (signal.aborted) return;
+    yield { tokenIds: [answer.at(-1)!] };
+    yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
+  }
+}
+
+const decoder = new TextDecoder();

@@ -1,0 +1,89 @@
+import type { Context } from "hono";
+import { mediaKinds, type PromptMedium } from "#runtime";
+import type { GatewayEnv } from "../../access/env.ts";
+import { ApiError } from "../../kernel/errors.ts";
+import { isRecord } from "../../kernel/json.ts";
+import type { MediaField } from "../../media/fields.ts";
+import { type Medium, mediaTypeOf } from "../../media/medium.ts";
+import { NO_MEDIA, RequestMedia, readWholeMedia } from "../../media/read-media.ts";
+import type { WorkerSide } from "../../models/model.ts";
+import { exactPrompt, type PlacedMedia, type Prompt } from "../../routing/prompt.ts";
+import type { GatewayDependencies } from "../dependencies.ts";
+
+export type PromptKinds = NonNullable<WorkerSide["card"]["media"]>;
+
+/** The kinds of media that the workers of the model that a body names take; none if it names no model of theirs. */
+export function kindsTaken({ models }: GatewayDependencies, raw: unknown): PromptKinds {
+  const name: unknown = isRecord(raw) ? raw.model : undefined;
+  const found = typeof name === "string" ? models.find(name) : undefined;
+  return found?.model.workers?.card.media ?? [];
+}
+
+/**
+ * Reads, checks and fetches the media of a request that workers answer.
+ * @param body what has the conversation, with whole media
+ * @throws ApiError 400 with the path of a medium that is faulty, or of a kind that the model does not take
+ */
+export async function readOwnMedia(
+  context: Context<GatewayEnv>,
+  { access }: GatewayDependencies,
+  { card }: WorkerSide,
+  body: Readonly<Record<string, unknown>>,
+): Promise<RequestMedia> {
+  const kinds = card.media ?? [];
+  if (kinds.length === 0) return NO_MEDIA;
+  const { cacheSalt: owner = "" } = context.var;
+  const media = new RequestMedia();
+  for (const { field, medium } of await readWholeMedia(body, access.media, owner)) {
+    requireKind(medium, field, kinds);
+    media.add(field.text, medium);
+  }
+  return media;
+}
+
+/** Workers get files; a list of a video's frames is none. */
+function requireKind({ kind, info }: Medium, { path }: MediaField, kinds: PromptKinds): void {
+  if (info !== undefined && kinds.some((each) => each === kind)) return;
+  const text = `Invalid value for '${path}': this model's workers take ${kinds.join(" and ")}, but it is ${kind}${info === undefined ? " in a form of vLLM" : ""}.`;
+  throw new ApiError(400, "invalid_request_error", text, { param: path, code: "unsupported_parameter" });
+}
+
+/** A prompt with media, as workers get it: nothing in it stands for them. */
+export interface OwnPromptMedia {
+  readonly tokens: Uint32Array;
+  readonly media: readonly PromptMedium[];
+  /** The same as the router compares it with others. */
+  readonly prompt: Prompt;
+}
+
+/**
+ * What a medium counts for until a worker says how many tokens it became. Encoders differ: from some dozens to some
+ * thousands.
+ */
+const USUAL_TOKENS = 256;
+
+/**
+ * @param positions how many of the tokens precede each medium
+ */
+export async function ownPrompt(
+  tokens: Uint32Array,
+  media: readonly Medium[],
+  positions: readonly number[],
+): Promise<OwnPromptMedia> {
+  const all = new Uint32Array(tokens.length + media.length * USUAL_TOKENS);
+  const placed: PlacedMedia[] = [];
+  const own: PromptMedium[] = [];
+  let from = 0;
+  for (const [index, medium] of media.entries()) {
+    const position = positions[index]!;
+    all.set(tokens.subarray(from, position), from + index * USUAL_TOKENS);
+    from = position;
+    const identity = (await medium.digest()) ?? "";
+    placed.push({ identity, offset: position + index * USUAL_TOKENS, length: USUAL_TOKENS });
+    const kind = mediaKinds.find((each) => each === medium.kind);
+    if (kind !== undefined) own.push({ kind, type: mediaTypeOf(medium), position, data: medium.bytes() });
+  }
+  all.set(tokens.subarray(from), from + media.length * USUAL_TOKENS);
+  // How many tokens the worker makes of a medium is not known, so these only serve to compare requests.
+  return { tokens, media: own, prompt: { ...exactPrompt(all), media: placed, isExact: false } };
+}
