@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withPlaceholders } from "./media.ts";
 import { renderChat } from "./template.ts";
 import { tokenize } from "./tokens.ts";
 
@@ -51,11 +52,11 @@ export interface OpenAiRequest {
 export type Continuing = "asked" | "always" | "never";
 
 /** The request, or why it is invalid. */
-export function readChat(body: unknown, continuing: Continuing): OpenAiRequest | string {
+export function readChat(body: unknown, continuing: Continuing, takesMedia = false): OpenAiRequest | string {
   const read = chatSchema.safeParse(body);
   if (!read.success) return describeIssue(read.error);
   const { data } = read;
-  const medium = mediumIn(data.messages);
+  const medium = takesMedia ? undefined : mediumIn(data.messages);
   if (medium !== undefined) return `At most 0 ${medium}(s) may be provided in one prompt.`;
   const isPartial = data.messages.at(-1)?.role === "assistant";
   const continues =
@@ -63,11 +64,13 @@ export function readChat(body: unknown, continuing: Continuing): OpenAiRequest |
   if (continuing === "asked" && data.continue_final_message && data.add_generation_prompt) {
     return "Cannot set both `continue_final_message` and `add_generation_prompt` to True.";
   }
-  const tokens = tokenize(renderChat({ ...data, continue_final_message: continues }));
+  const tokens = tokenize(
+    renderChat({ ...data, messages: withPlaceholders(data.messages), continue_final_message: continues }),
+  );
   return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
 }
 
-/** The kind of a medium in a chat; the stand-ins' model knows nothing but text. */
+/** The kind of the first medium in a chat. */
 export function mediumIn(messages: readonly Readonly<Record<string, unknown>>[]): string | undefined {
   const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? (content as unknown[]) : []));
   for (const part of parts) {
