@@ -62,3 +62,29 @@ test("text-worker.ts answers through the gateway", async () => {
   expect(words.filter((word) => word !== "")).toEqual(["three ", "t"]);
   expect(await stator.stop()).toBe(0);
 });
+
+const multimodal = async (...args: string[]) =>
+  (await run(process.execPath, ["examples/multimodal/main.ts", ...args])).stdout;
+
+test("multimodal shows who encodes, prefills and decodes a picture, and encodes it once", async () => {
+  const steps = (await multimodal("image", "--separated"))
+    .split("\n")
+    .filter((line) => line.startsWith("  ["));
+  expect(steps.slice(0, 4)).toEqual([
+    "  [encode] encoded image",
+    "  [prefill] prefilled a prompt of 296 tokens, with embedding",
+    "  [decode] decoded a prompt of 296 tokens, with image",
+    "  [decode] answered a prompt of 296 tokens, with image",
+  ]);
+  expect(steps.filter((line) => line.includes("encoded"))).toHaveLength(2);
+});
+
+test("multimodal's processor samples frames and resamples sound before an engine gets them", async () => {
+  const output = await multimodal("processor");
+  expect(output).toMatch(
+    /sampled 4 of 16 frames\n.*answered a prompt of \d+ tokens, with image, image, image, image\n/,
+  );
+  expect(output).toMatch(
+    /resampled 2\.0 s of sound to 16000 Hz\n.*answered a prompt of \d+ tokens, with audio\n/,
+  );
+});

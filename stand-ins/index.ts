@@ -10,7 +10,7 @@ export type { StandInEngine } from "./core/engine.ts";
 export type { Faults } from "./core/faults.ts";
 export { openAtPort } from "./core/free-port.ts";
 export { writeModelFolder } from "./core/model-folder.ts";
-export type { KvEventOptions, StandInOptions } from "./core/options.ts";
+export type { KvEventOptions, StandInOptions, StandInWork } from "./core/options.ts";
 export type { StandIn } from "./core/stand-in.ts";
 export { startLlamaCpp, startSglang, startTensorrtLlm, startVllm };
 

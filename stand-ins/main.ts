@@ -2,6 +2,7 @@
  * Runs a stand-in as a process; prints one line of JSON with its address and ports when it is ready.
  *
  *     node stand-ins/main.ts vllm --port 0 --model tiny --kv-port 0 --replay-port 0
+ *     node stand-ins/main.ts vllm --role encode --encoder-folder DIRECTORY --log-work
  *     node stand-ins/main.ts model-folder DIRECTORY
  */
 import { parseArgs } from "node:util";
@@ -32,9 +33,14 @@ const { values, positionals } = parseArgs({
     "kv-topic": { type: "string" },
     role: { type: "string" },
     "kv-lease-ms": { type: "string" },
+    media: { type: "boolean" },
+    "encoder-folder": { type: "string" },
+    "log-work": { type: "boolean" },
     "start-ms": { type: "string" },
   },
 });
+
+const ROLES = ["prefill", "decode", "encode"] as const;
 
 const [kind = "", folder] = positionals;
 if (kind === "model-folder" && folder !== undefined) {
@@ -79,7 +85,10 @@ function optionsOf(): StandInOptions {
             replayPort: number("replay-port", values["replay-port"]),
             topic: values["kv-topic"],
           },
-    role: values.role === "prefill" || values.role === "decode" ? values.role : undefined,
+    role: ROLES.find((role) => role === values.role),
+    takesMedia: values.media,
+    encoderFolder: values["encoder-folder"],
+    onWork: values["log-work"] ? (work) => console.log(JSON.stringify(work)) : undefined,
     kvLeaseMs: number("kv-lease-ms", values["kv-lease-ms"]),
     startMs: number("start-ms", values["start-ms"]),
   };

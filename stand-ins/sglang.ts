@@ -23,7 +23,10 @@ function dialect({ engine, options, kvExports }: StandInContext): Dialect {
   const reports = options.reportsCachedTokens ?? true;
   const nothing = { role: null, content: null, reasoning_content: null, tool_calls: null };
   return {
-    handoff: options.role && sglangHandoff(options.role, kvExports),
+    handoff:
+      options.role === undefined || options.role === "encode"
+        ? undefined
+        : sglangHandoff(options.role, kvExports),
     continuing: "asked",
     roleDelta: { ...nothing, role: "assistant", content: "" },
     deltaFields: { role: null, reasoning_content: null, tool_calls: null },

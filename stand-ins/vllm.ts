@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { Dialect, TokenUsage } from "./core/dialect.ts";
+import { withPlaceholders } from "./core/media.ts";
 import { METRICS_TYPE, type Metric, writeMetrics } from "./core/metrics-text.ts";
 import { chatFields, mediumIn, type OpenAiRequest } from "./core/openai-request.ts";
 import type { StandInOptions } from "./core/options.ts";
@@ -9,7 +10,7 @@ import type { StandInReply, StandInRoute } from "./core/server.ts";
 import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
 import { renderChat } from "./core/template.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
-import { vllmHandoff } from "./vllm-handoff.ts";
+import { vllmRole } from "./vllm-role.ts";
 
 /** The release that it claims to be. */
 const VERSION = "0.32.0";
@@ -46,12 +47,9 @@ const TYPES: Record<number, string> = {
 
 function dialect(context: StandInContext): Dialect {
   const reports = context.options.reportsCachedTokens ?? true;
-  const { kvExports: exports, engine, place, crash } = context;
-  const hasConnector = context.options.role !== undefined;
   return {
-    handoff: hasConnector
-      ? vllmHandoff({ exports, blockSize: engine.blockSize, place, crash, refuse })
-      : undefined,
+    handoff: vllmRole(context, refuse),
+    takesMedia: takesMedia(context),
     continuing: "asked",
     roleDelta: { role: "assistant", content: "" },
     hasFinishChunk: false,
@@ -89,6 +87,8 @@ function dialect(context: StandInContext): Dialect {
   };
 }
 
+const takesMedia = ({ options }: StandInContext) => options.takesMedia ?? options.role === "encode";
+
 function writeUsage(
   { promptTokens, completionTokens, cachedTokens }: TokenUsage,
   reports: boolean,
@@ -102,11 +102,10 @@ function writeUsage(
 }
 
 function check(
-  { engine, names, options }: StandInContext,
-  { model, tokens, medium, maxTokens }: OpenAiRequest,
+  { engine, names }: StandInContext,
+  { model, tokens, maxTokens }: OpenAiRequest,
 ): StandInReply | undefined {
   if (model !== undefined && !names.includes(model)) return noModel(model);
-  if (medium !== undefined && options.takesMedia !== true) return noMedia(medium);
   const { contextLength } = engine;
   if (tokens.length + maxTokens <= contextLength) return undefined;
   return refuse(
@@ -115,9 +114,6 @@ function check(
     "input_tokens",
   );
 }
-
-/** What a model says that knows nothing but text. */
-const noMedia = (medium: string) => refuse(400, `At most 0 ${medium}(s) may be provided in one prompt.`);
 
 function noModel(model: string): StandInReply {
   return refuse(404, `The model \`${model}\` does not exist.`, "model");
@@ -160,12 +156,15 @@ function routes(context: StandInContext): Record<string, StandInRoute> {
 const tokenizeChat = z.looseObject({ model: z.string().nullish(), ...chatFields });
 const tokenizePrompt = z.looseObject({ model: z.string().nullish(), prompt: z.string() });
 
-function tokenizeRoute({ engine, names }: StandInContext, body: unknown): StandInReply {
+function tokenizeRoute(context: StandInContext, body: unknown): StandInReply {
+  const { engine, names } = context;
   const chat = tokenizeChat.safeParse(body);
   const prompt = tokenizePrompt.safeParse(body);
-  const medium = chat.success ? mediumIn(chat.data.messages) : undefined;
-  if (medium !== undefined) return noMedia(medium);
-  const text = chat.success ? renderChat(chat.data) : prompt.data?.prompt;
+  const medium = chat.success && !takesMedia(context) ? mediumIn(chat.data.messages) : undefined;
+  if (medium !== undefined) return refuse(400, `At most 0 ${medium}(s) may be provided in one prompt.`);
+  const text = chat.success
+    ? renderChat({ ...chat.data, messages: withPlaceholders(chat.data.messages) })
+    : prompt.data?.prompt;
   if (text === undefined) return refuse(400, "Either messages or a prompt must be given.");
   const model = chat.data?.model ?? prompt.data?.model;
   if (model && !names.includes(model)) return noModel(model);

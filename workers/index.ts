@@ -1,4 +1,6 @@
 /** The workers' public exports. */
+
+export { decodeAudio } from "./audio/decode.ts";
 export {
   defineWorker,
   type EngineOptions,

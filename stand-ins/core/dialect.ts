@@ -20,6 +20,8 @@ export interface Finish {
 /** How one engine's answers differ from another's. */
 export interface Dialect {
   readonly continuing: Continuing;
+  /** Whether it takes media in chats. */
+  readonly takesMedia?: boolean | undefined;
   /** The first chunk's delta of a streamed chat. */
   readonly roleDelta: Readonly<Record<string, unknown>>;
   /** Whether the finish reason has its own chunk, or is in the last token's. */

@@ -24,7 +24,9 @@ export function generationRoute(
 ): StandInRoute {
   return async (request) => {
     const read =
-      surface === "chat" ? readChat(request.body, dialect.continuing) : readCompletion(request.body);
+      surface === "chat"
+        ? readChat(request.body, dialect.continuing, dialect.takesMedia)
+        : readCompletion(request.body);
     if (typeof read === "string") return dialect.malformed(read);
     const refusal = dialect.check(read);
     if (refusal !== undefined) return refusal;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withPlaceholders } from "./media.ts";
 import { renderChat } from "./template.ts";
 import { tokenize } from "./tokens.ts";
 
@@ -38,8 +39,6 @@ const completionSchema = z.looseObject({
 export interface OpenAiRequest {
   readonly model: string | undefined;
   readonly tokens: readonly number[];
-  /** The kind of its first medium, if it has one. */
-  readonly medium?: string | undefined;
   readonly maxTokens: number;
   readonly minTokens: number;
   readonly ignoreEos: boolean;
@@ -53,19 +52,22 @@ export interface OpenAiRequest {
 export type Continuing = "asked" | "always" | "never";
 
 /** The request, or why it is invalid. */
-export function readChat(body: unknown, continuing: Continuing): OpenAiRequest | string {
+export function readChat(body: unknown, continuing: Continuing, takesMedia = false): OpenAiRequest | string {
   const read = chatSchema.safeParse(body);
   if (!read.success) return describeIssue(read.error);
   const { data } = read;
+  const medium = takesMedia ? undefined : mediumIn(data.messages);
+  if (medium !== undefined) return `At most 0 ${medium}(s) may be provided in one prompt.`;
   const isPartial = data.messages.at(-1)?.role === "assistant";
   const continues =
     continuing === "always" ? isPartial : continuing === "asked" && data.continue_final_message;
   if (continuing === "asked" && data.continue_final_message && data.add_generation_prompt) {
     return "Cannot set both `continue_final_message` and `add_generation_prompt` to True.";
   }
-  const tokens = tokenize(renderChat({ ...data, continue_final_message: continues }));
-  const medium = mediumIn(data.messages);
-  return { ...fields(data), tokens, medium, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
+  const tokens = tokenize(
+    renderChat({ ...data, messages: withPlaceholders(data.messages), continue_final_message: continues }),
+  );
+  return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
 }
 
 /** The kind of the first medium in a chat. */

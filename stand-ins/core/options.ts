@@ -38,8 +38,14 @@ export interface StandInOptions {
   hasMetrics?: boolean | undefined;
   /** KV events over ZeroMQ. Default: none. */
   kvEvents?: KvEventOptions | undefined;
-  /** Its part in disaggregated serving. Default: none. */
-  role?: "prefill" | "decode" | undefined;
+  /** Its part in disaggregated serving; `encode` only for vLLM. Default: none. */
+  role?: "prefill" | "decode" | "encode" | undefined;
+  /** Whether it takes images, audio and video, of which its model only reads the ids; only for vLLM. Default: none. */
+  takesMedia?: boolean | undefined;
+  /** Where encode engines leave embeddings, and the others find them. */
+  encoderFolder?: string | undefined;
+  /** Called with what it begins to do for each request; only by vLLM's stand-in. */
+  onWork?: ((work: StandInWork) => void) | undefined;
   /** For how long a prefill engine holds KV blocks, in milliseconds. Default 30,000. */
   kvLeaseMs?: number | undefined;
   /** Milliseconds until it listens. Default 0. */
@@ -56,4 +62,13 @@ export interface KvEventOptions {
   topic?: string | undefined;
   /** Batches kept for replays. Default 10,000. */
   replayBatches?: number | undefined;
+}
+
+/** What an engine does for a request. */
+export interface StandInWork {
+  /** `answered`: prompt and answer. */
+  readonly did: "encoded" | "prefilled" | "decoded" | "answered";
+  /** Kinds of the media that came with it, and `embedding` for each that an encoder has made. */
+  readonly media: readonly string[];
+  readonly promptTokens: number;
 }
