@@ -12,8 +12,6 @@ export interface StandInOptions {
   adapters?: readonly string[] | undefined;
   /** The model's source, as reported; see `writeModelFolder`. Default: its name. */
   source?: string | undefined;
-  /** Whether vLLM's takes media, which it then does not look at. Default: they are refused, as by a text model. */
-  takesMedia?: boolean | undefined;
   /** Requests without this key are refused. */
   apiKey?: string | undefined;
   /** Longest prompt plus answer, in tokens. Default 8,192. */

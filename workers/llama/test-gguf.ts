@@ -3,7 +3,9 @@
 /** Types of values. */
 export const UINT32 = 4;
 const FLOAT32 = 6;
+const BOOL = 7;
 const STRING = 8;
+const ARRAY = 9;
 
 export function text(value: string): Buffer {
   return Buffer.concat([uint64(Buffer.byteLength(value)), Buffer.from(value)]);
@@ -24,10 +26,33 @@ export function uint64(value: number): Buffer {
 export const textEntry = (key: string, value: string) =>
   Buffer.concat([text(key), uint32(STRING), text(value)]);
 
-export function floatEntry(key: string, value: number): Buffer {
+export const floatEntry = (key: string, value: number) =>
+  Buffer.concat([text(key), uint32(FLOAT32), float32(value)]);
+
+export const uint32Entry = (key: string, value: number) =>
+  Buffer.concat([text(key), uint32(UINT32), uint32(value)]);
+
+export const boolEntry = (key: string, value: boolean) =>
+  Buffer.concat([text(key), uint32(BOOL), Buffer.of(value ? 1 : 0)]);
+
+export const floatsEntry = (key: string, values: readonly number[]) =>
+  Buffer.concat([
+    ...[text(key), uint32(ARRAY), uint32(FLOAT32), uint64(values.length)],
+    ...values.map((value) => float32(value)),
+  ]);
+
+function float32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeFloatLE(value);
-  return Buffer.concat([text(key), uint32(FLOAT32), bytes]);
+  return bytes;
+}
+
+/** 32-bit floats. */
+export interface Tensor {
+  readonly name: string;
+  /** How many numbers it has in each direction; those of the first one are side by side. */
+  readonly dimensions: readonly number[];
+  readonly values: Float32Array;
 }
 
 /** A matrix of 32-bit floats: `rows` vectors of `columns` numbers each. */
@@ -42,19 +67,29 @@ const ALIGNMENT = 32;
 const F32 = 0;
 
 /** A file with these metadata and matrices. */
-export function ggufFile(entries: readonly Buffer[], matrices: readonly Matrix[]): Buffer {
+export const ggufFile = (entries: readonly Buffer[], matrices: readonly Matrix[]): Buffer =>
+  ggufTensors(
+    entries,
+    matrices.map(({ name, columns, rows, values }) => ({ name, dimensions: [columns, rows], values })),
+  );
+
+/** A file with these metadata and tensors. */
+export function ggufTensors(entries: readonly Buffer[], tensors: readonly Tensor[]): Buffer {
   let offset = 0;
   const infos: Buffer[] = [];
   const data: Buffer[] = [];
-  for (const { name, columns, rows, values } of matrices) {
+  for (const { name, dimensions, values } of tensors) {
     const bytes = padded(Buffer.from(values.buffer, values.byteOffset, values.byteLength));
     infos.push(
-      Buffer.concat([text(name), uint32(2), uint64(columns), uint64(rows), uint32(F32), uint64(offset)]),
+      Buffer.concat([
+        ...[text(name), uint32(dimensions.length), ...dimensions.map(uint64)],
+        ...[uint32(F32), uint64(offset)],
+      ]),
     );
     data.push(bytes);
     offset += bytes.length;
   }
-  const head = [Buffer.from("GGUF"), uint32(3), uint64(matrices.length), uint64(entries.length)];
+  const head = [Buffer.from("GGUF"), uint32(3), uint64(tensors.length), uint64(entries.length)];
   return Buffer.concat([padded(Buffer.concat([...head, ...entries, ...infos])), ...data]);
 }
 

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import type { Logger, TranscribeEvent, TranscribeRequest } from "#runtime";
+import { Admission } from "../admission.ts";
 import type { Engine } from "../engine.ts";
 import { speechEngine } from "../speech-engine.ts";
 import { TranscribeRefusedError } from "../transcribe-handler.ts";
-import { Admission } from "./admission.ts";
 import { SpeechThread } from "./speech-thread.ts";
 import { TextQueue } from "./text-queue.ts";
 

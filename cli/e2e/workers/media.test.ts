@@ -136,6 +136,27 @@ describe("chats", () => {
     open();
   });
 
+  test("are continued by another worker, which gets the media too", async () => {
+    for (const twin of others) twin.fails = true;
+    const [one, other] = others;
+    // One of them has failed already when the other one is asked.
+    one!.onBegun = () => (other!.fails = false);
+    other!.onBegun = () => (one!.fails = false);
+    const { choices, usage } = await chat([text("Look:"), image(PNG)], "twins");
+    const prompt = "u:Look:\n;";
+    const requests = [...one!.requests, ...other!.requests].sort((a, b) => a.tokens.length - b.tokens.length);
+    expect(
+      requests.map(({ media = [] }) => media.map(({ position, data }) => [position, data.length])),
+    ).toEqual([[[prompt.length - 1, size(PNG)]], [[prompt.length - 1, size(PNG)]]]);
+    const begun = `u:Look:\n${PICTURE}`;
+    expect(requests.map(({ tokens }) => tokens.length)).toEqual([
+      prompt.length,
+      prompt.length + begun.length,
+    ]);
+    expect(choices[0]!.message.content).toBe(`${begun}${begun};${begun}`);
+    expect(usage!.prompt_tokens).toBe(prompt.length + MEDIUM_TOKENS);
+  });
+
   test("with the same picture go to the worker that has seen it", async () => {
     const worker = async (picture: string) => {
       const messages = [{ role: "user", content: [image(picture), text("x".repeat(500))] }];

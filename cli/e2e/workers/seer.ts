@@ -12,6 +12,8 @@ export class Seer implements Engine {
   readonly requests: GenerateRequest[] = [];
   /** Waits before the answer's last token. */
   gate: Promise<void> = Promise.resolve();
+  /** Fails once, before the answer's last token. */
+  fails = false;
   /** Called when an answer has its first tokens, and when one is cancelled. */
   onBegun: () => void = () => {};
   onCancelled: () => void = () => {};
@@ -56,6 +58,10 @@ export class Seer implements Engine {
     };
     this.onBegun();
     await this.gate;
+    if (this.fails) {
+      this.fails = false;
+      throw new Error("The picture is too beautiful.");
+    }
     if (signal.aborted) return;
     yield { tokenIds: [answer.at(-1)!] };
     yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };

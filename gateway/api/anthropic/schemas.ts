@@ -78,7 +78,7 @@ const prompt = {
     )
     .min(1)
     .describe(
-      "The conversation. Content is a string, or a list of text, image, thinking, tool_use and tool_result blocks; workers take no images.",
+      "The conversation. Content is a string, or a list of text, image, thinking, tool_use and tool_result blocks; workers take images if their model does.",
     ),
   system: z
     .union([z.string(), z.array(textBlock)])

@@ -109,7 +109,7 @@ const prompt = {
   input: z
     .union([z.string(), z.array(item)])
     .describe(
-      "A text, or items: messages, function_call, function_call_output, reasoning and item_reference. Workers take no images.",
+      "A text, or items: messages, function_call, function_call_output, reasoning and item_reference. Workers take images if their model does.",
     ),
   instructions: z.string().nullish().describe("The system prompt of this response; not kept for the next."),
   previous_response_id: z

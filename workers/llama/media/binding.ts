@@ -23,7 +23,10 @@ export interface MediaContext {
   initMultimodal(options: { readonly path: string; readonly use_gpu: boolean }): boolean;
   getMultimodalSupport(): { readonly vision: boolean; readonly audio: boolean };
   /** The prompt's tokens, with as many of -1 for each medium as it becomes; decodes the media. */
-  tokenize(prompt: string, media: string[]): Promise<{ readonly tokens: Int32Array }>;
+  tokenize(
+    prompt: string,
+    media: string[],
+  ): Promise<{ readonly tokens: Int32Array; readonly bitmap_hashes: readonly string[] }>;
   /** Forgets all KV. */
   clearCache(clearsData: boolean): void;
   /** One at a time. After one that fails, the context takes no more. */

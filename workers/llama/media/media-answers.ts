@@ -1,6 +1,6 @@
 import { type GenerateRequest, type Logger, PlaneError, type PromptMedium } from "#runtime";
+import { Admission } from "../../admission.ts";
 import type { Delta } from "../../engine.ts";
-import { Admission } from "../../moonshine/admission.ts";
 import type { CompletionOptions } from "./binding.ts";
 import type { MediaProcess } from "./media-process.ts";
 import type { MediaEnd } from "./messages.ts";

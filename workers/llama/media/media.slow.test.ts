@@ -1,0 +1,195 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultModelFolder, fetchModel } from "#cli";
+import { createLogger, type PromptMedium } from "#runtime";
+import { JPEG, OTHER_PNG, PNG } from "../../../gateway/media/test-media.ts";
+import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
+import { collect, requestFor, tokensOf } from "../../engine.suite.ts";
+import type { Engine } from "../../engine.ts";
+import { openLlama } from "../open.ts";
+import { findMediaBinding, loadMediaBinding } from "./binding.ts";
+import { PICTURE_TOKENS, randomProjector } from "./test-projector.ts";
+
+/** The real binding, and a projector whose weights are random. */
+const log = createLogger({ name: "test", level: "error" });
+const never = new AbortController().signal;
+const BEFORE = "<|im_start|>user\n";
+const AFTER = "\nWhat is this?<|im_end|>\n<|im_start|>assistant\n";
+const MAX_TOKENS = 8;
+
+let folder: string;
+let modelPath: string;
+let mmproj: string;
+let engine: Engine;
+
+const open = (projector: string) =>
+  openLlama({ modelPath, mmproj: projector, threads: 2, contextLength: 512, log });
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  modelPath = (await fetchModel(undefined, { folder: defaultModelFolder() })).path;
+  mmproj = await randomProjector(folder);
+  engine = await open(mmproj);
+}, 120_000);
+
+afterAll(() => engine.close());
+
+const picture = (base64: string, position: number, type = "image/png"): PromptMedium => ({
+  ...{ kind: "image", type, position },
+  data: Buffer.from(base64, "base64"),
+});
+
+/** A question about pictures. */
+async function ask(pictures: readonly string[], more: object = {}, signal = never) {
+  const [before, after] = await Promise.all([engine.tokenize!(BEFORE), engine.tokenize!(AFTER)]);
+  const request = requestFor(Uint32Array.from([...before, ...after]), {
+    maxTokens: MAX_TOKENS,
+    media: pictures.map((base64) => picture(base64, before.length)),
+    ...more,
+  });
+  return engine.generate({ ...request, sampling: { ...request.sampling, temperature: 0 } }, signal);
+}
+
+const answer = async (pictures: readonly string[], more?: object) => collect(await ask(pictures, more));
+
+describe("a llama worker with a projector", () => {
+  test("says on its card that it takes images", () => {
+    expect(engine.card.media).toEqual(["image"]);
+  });
+
+  test("answers as llama.cpp does when it is asked directly, token for token", async () => {
+    const binding = loadMediaBinding(findMediaBinding(folder));
+    const context = new binding.LlamaContext({
+      ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 2, n_gpu_layers: 0, n_parallel: 1 },
+      ...{ use_mmap: true, no_extra_bufts: true },
+    });
+    expect(context.initMultimodal({ path: mmproj, use_gpu: false })).toBe(true);
+    const texts = new Map<string, string>();
+    const counts: number[] = [];
+    const hashes = new Set<string>();
+    for (const base64 of [PNG, OTHER_PNG]) {
+      const prompt = `${BEFORE}<__media__>${AFTER}`;
+      const media = [`data:image/png;base64,${base64}`];
+      const { tokens, bitmap_hashes } = await context.tokenize(prompt, media);
+      counts.push(tokens.length);
+      hashes.add(bitmap_hashes.join());
+      context.clearCache(true);
+      const { text } = await context.completion(
+        {
+          ...{ prompt, media_paths: media, n_predict: MAX_TOKENS, seed: 1, ignore_eos: false },
+          ...{ temperature: 0, top_k: 0, top_p: 1, min_p: 0, xtc_probability: 0, dry_multiplier: 0 },
+          ...{ penalty_last_n: 0, penalty_repeat: 1, penalty_freq: 0, penalty_present: 0 },
+        },
+        () => {},
+      );
+      texts.set(base64, text);
+    }
+    expect(hashes.size).toBe(2);
+    const vocabulary = engine.vocabulary!();
+    const textOf = (ids: readonly number[]) =>
+      Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString();
+    for (const [index, base64] of [PNG, OTHER_PNG].entries()) {
+      const deltas = await answer([base64]);
+      expect(textOf(tokensOf(deltas))).toBe(texts.get(base64));
+      expect(tokensOf(deltas)).toHaveLength(MAX_TOKENS);
+      expect(deltas.at(-1)!.finish).toBe("length");
+      const text = (await engine.tokenize!(BEFORE)).length + (await engine.tokenize!(AFTER)).length;
+      expect(deltas[0]!.mediaTokens).toBe(PICTURE_TOKENS);
+      expect(counts[index]).toBe(text + PICTURE_TOKENS);
+    }
+  });
+
+  test("gives the same answer to the same picture, whatever came between", async () => {
+    const first = tokensOf(await answer([PNG]));
+    await answer([OTHER_PNG, PNG]);
+    expect(tokensOf(await answer([PNG]))).toEqual(first);
+  });
+
+  test("counts the tokens of several pictures", async () => {
+    const [delta] = await answer([PNG, OTHER_PNG], { maxTokens: 1 });
+    expect(delta!.mediaTokens).toBe(2 * PICTURE_TOKENS);
+  });
+
+  test("answers prompts without media as ever, with its prefix cache", async () => {
+    const tokens = await engine.tokenize!(`${BEFORE}What is a cat?${AFTER}`);
+    await collect(engine.generate(requestFor(tokens), never));
+    const [again] = await collect(engine.generate(requestFor(tokens), never));
+    expect(again).toMatchObject({ cachedTokens: tokens.length - 1 });
+  });
+
+  test("stops at once when a request is cancelled, and answers the next one", async () => {
+    const leaving = new AbortController();
+    for await (const { tokenIds } of await ask([PNG], { maxTokens: 400, ignoreEos: true }, leaving.signal))
+      if (tokenIds.length > 0) leaving.abort();
+    expect(tokensOf(await answer([PNG])).length).toBeGreaterThan(0);
+  });
+
+  test("answers requests that come at once one after another", async () => {
+    const alone = tokensOf(await answer([PNG]));
+    const both = await Promise.all([answer([PNG]), answer([OTHER_PNG]), answer([PNG])]);
+    expect(tokensOf(both[0]!)).toEqual(alone);
+    expect(tokensOf(both[2]!)).toEqual(alone);
+    expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test("keeps an answer to a grammar", async () => {
+    const grammar = { gbnf: 'root ::= "yes" | "no"', after: [] };
+    const vocabulary = engine.vocabulary!();
+    const ids = tokensOf(await answer([PNG], { grammar }));
+    expect(["yes", "no"]).toContain(Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString());
+  });
+
+  test.each([
+    ["a picture that cannot be decoded", [PNG.slice(0, 80)], {}, "cannot be decoded"],
+    ["log probabilities", [PNG], { logprobs: 1 }, "log probabilities"],
+    ["a LoRA adapter", [PNG], { loraName: "poet" }, "LoRA"],
+    ["other formats", [], { media: [picture(JPEG, 0, "image/webp")] }, "Send PNG"],
+  ])("refuses %s", async (_, pictures, more, reason) => {
+    await expect(answer(pictures, more)).rejects.toThrow(reason);
+    expect(tokensOf(await answer([PNG], { maxTokens: 1 }))).toHaveLength(1);
+  });
+
+  test("refuses a prompt that is too long with its pictures", async () => {
+    await expect(answer(Array.from({ length: 40 }, () => PNG))).rejects.toThrow(
+      "this model accepts 1 to 511",
+    );
+    expect(tokensOf(await answer([PNG], { maxTokens: 1 }))).toHaveLength(1);
+  });
+
+  test("refuses text that looks like a picture's place", async () => {
+    const tokens = await engine.tokenize!("<__media__>");
+    const request = requestFor(tokens, { media: [picture(PNG, 0)] });
+    await expect(collect(engine.generate(request, never))).rejects.toThrow(
+      "cannot be in a prompt with media",
+    );
+  });
+});
+
+describe("a llama worker does not start", () => {
+  test("without its projector", async () => {
+    await expect(open(join(folder, "none.gguf"))).rejects.toThrow(/There is no projector .*none\.gguf/);
+  });
+
+  test.each([
+    ["is no GGUF file", Buffer.from("nonsense")],
+    ["is empty", Buffer.alloc(0)],
+  ])("with a projector that %s", async (_, content) => {
+    const path = join(folder, "broken.gguf");
+    await writeFile(path, content);
+    await expect(open(path)).rejects.toThrow(/Cannot load the projector .*broken\.gguf/);
+  });
+
+  test("with a model in place of the projector", async () => {
+    await expect(open(modelPath)).rejects.toThrow("Cannot load the projector");
+  });
+});
+
+test("a binding that is another package is refused", async () => {
+  const path = join(folder, "node_modules", "other", "index.cjs");
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, "module.exports = {};");
+  expect(createRequire(path)(path)).toEqual({});
+  expect(() => loadMediaBinding(path)).toThrow("is not llama.cpp with media");
+});
