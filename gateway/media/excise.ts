@@ -68,18 +68,18 @@ export class MediaStrings {
   /** @param content text without quotes, backslashes and control characters @returns its stand-in */
   add(content: Uint8Array): string {
     this.#contents.push(content);
-    return `${MARK}${this.#contents.length - 1}.`;
+    return `${marks().mark}${this.#contents.length - 1}.`;
   }
 
   /** The content of which a text is the stand-in; undefined for any other text. */
   get(text: string): Uint8Array | undefined {
-    const [, index] = WHOLE.exec(text) ?? [];
+    const [, index] = marks().whole.exec(text) ?? [];
     return index === undefined ? undefined : this.#contents[Number(index)];
   }
 
   /** Replaces what a stand-in stands for. */
   set(text: string, content: Uint8Array): void {
-    const [, index] = WHOLE.exec(text) ?? [];
+    const [, index] = marks().whole.exec(text) ?? [];
     if (index !== undefined) this.#contents[Number(index)] = content;
   }
 
@@ -90,7 +90,7 @@ export class MediaStrings {
     // Each byte is one character, so that offsets stay true.
     const text = latin1.decode(light);
     let from = 0;
-    for (const match of text.matchAll(ANY)) {
+    for (const match of text.matchAll(marks().any)) {
       const content = this.#contents[Number(match[1])];
       if (content === undefined) continue;
       pieces.push(light.subarray(from, match.index), content);
@@ -101,10 +101,25 @@ export class MediaStrings {
   }
 }
 
-/** Begins every stand-in. Nobody outside this process can guess it, so no client can write one. */
-const MARK = `stator-media-${crypto.randomUUID()}-`;
-const WHOLE = new RegExp(`${MARK}(\\d+)\\.$`);
-const ANY = new RegExp(`${MARK}(\\d+)\\.`, "g");
+/** How stand-ins are written. */
+interface Marks {
+  readonly mark: string;
+  readonly whole: RegExp;
+  readonly any: RegExp;
+}
+
+let known: Marks | undefined;
+
+/**
+ * Every stand-in begins with what nobody outside this process can guess, so no client can write one. Drawn at the first
+ * use: some runtimes have no random numbers before the first request.
+ */
+function marks(): Marks {
+  if (known !== undefined) return known;
+  const mark = `stator-media-${crypto.randomUUID()}-`;
+  known = { mark, whole: new RegExp(`${mark}(\\d+)\\.$`), any: new RegExp(`${mark}(\\d+)\\.`, "g") };
+  return known;
+}
 
 interface Span {
   /** Without the quotes. */

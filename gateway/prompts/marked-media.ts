@@ -19,6 +19,8 @@ export class MarkedMedia {
   readonly conversation: Conversation;
   readonly #media: Medium[] = [];
   readonly #param: string;
+  /** Begins every mark. Nobody outside this process can guess it, so no client can write one. */
+  readonly #name = `stator-medium-${crypto.randomUUID()}-`;
 
   /** @param param the field of the request that has the conversation, for errors */
   constructor(conversation: Conversation, media: RequestMedia, param: string) {
@@ -35,7 +37,7 @@ export class MarkedMedia {
     const texts: string[] = [];
     const shown: number[] = [];
     let from = 0;
-    for (const match of text.matchAll(ANY)) {
+    for (const match of text.matchAll(new RegExp(`${this.#name}(\\d+)\\.`, "g"))) {
       texts.push(text.slice(from, match.index));
       shown.push(Number(match[1]));
       from = match.index + match[0].length;
@@ -64,10 +66,6 @@ export class MarkedMedia {
     if (medium === undefined) return undefined;
     // The same picture can be in a conversation twice.
     this.#media.push(medium);
-    return { type: "text", text: `${MARK}${this.#media.length - 1}.` };
+    return { type: "text", text: `${this.#name}${this.#media.length - 1}.` };
   }
 }
-
-/** Begins every mark. Nobody outside this process can guess it, so no client can write one. */
-const MARK = `stator-medium-${crypto.randomUUID()}-`;
-const ANY = new RegExp(`${MARK}(\\d+)\\.`, "g");
