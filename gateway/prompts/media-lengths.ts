@@ -1,6 +1,6 @@
+import { joinTokens } from "../kernel/bytes.ts";
 import type { MediaInfo } from "../media/inspect/index.ts";
 import type { PlacedMedia, Prompt } from "../routing/prompt.ts";
-import { joinTokens } from "./join-tokens.ts";
 import { STAND_INS } from "./media-stand-ins.ts";
 import type { MediaPart, PromptMedium } from "./prompt-media.ts";
 
@@ -65,7 +65,7 @@ export class MediaLengths {
     }
     if (index !== parts.length) return inexact(tokens);
     pieces.push(tokens.subarray(from));
-    return { tokens: joinTokens(pieces, length + tokens.length - from), media, isExact };
+    return { tokens: joinTokens(pieces), media, isExact };
   }
 
   async #measure({ kind, medium }: MediaPart) {

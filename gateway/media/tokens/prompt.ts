@@ -1,3 +1,4 @@
+import { joinTokens } from "../../kernel/bytes.ts";
 import type { MediaInfo } from "../inspect/index.ts";
 import type { MediaKind, MediaTokens, Merge } from "./family.ts";
 
@@ -66,17 +67,7 @@ export function expandPrompt(
     put(expansion.tokens);
   }
   if (isComplete) put(ids.subarray(copied));
-  return { ...merged(concatenated(parts, length), ranges, tokens.merges), isComplete };
-}
-
-function concatenated(parts: readonly ArrayLike<number>[], length: number): Uint32Array {
-  const all = new Uint32Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return { ...merged(joinTokens(parts), ranges, tokens.merges), isComplete };
 }
 
 /** Merges neighbours all over the prompt, one merge after the other. A range begins with the token that has its first. */

@@ -1,4 +1,5 @@
 import type { ModelCard } from "#runtime";
+import { joinTokens } from "../../kernel/bytes.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** A model's tokenizer in the gateway. */
@@ -47,7 +48,7 @@ export function createTokenizer(
       if (text === "") return new Uint32Array(0);
       const parts = boundary === undefined ? [text] : splitBefore(text, boundary);
       if (parts.length === 1) return encodePart(text);
-      return concatenate(await Promise.all(parts.map(encodePart)));
+      return joinTokens(await Promise.all(parts.map(encodePart)));
     },
   };
 }
@@ -70,16 +71,6 @@ function splitBefore(text: string, pattern: RegExp): string[] {
   }
   parts.push(text.slice(start));
   return parts;
-}
-
-function concatenate(arrays: readonly Uint32Array[]): Uint32Array {
-  const all = new Uint32Array(arrays.reduce((sum, array) => sum + array.length, 0));
-  let offset = 0;
-  for (const array of arrays) {
-    all.set(array, offset);
-    offset += array.length;
-  }
-  return all;
 }
 
 /** An LRU cache of parts. Concurrent calls share parts that are still being tokenised. */
