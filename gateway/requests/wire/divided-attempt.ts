@@ -1,6 +1,4 @@
-import { messageOf } from "#runtime";
 import type { Division, PrefillAnswer } from "../../engines/disaggregation/types.ts";
-import { parseExactly } from "../../kernel/exact-json.ts";
 import { Stalls } from "../../kernel/stalls.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
@@ -14,8 +12,7 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../wire/types.ts";
-import { refusalOf } from "./engine-error.ts";
-import { isRetryable } from "./statuses.ts";
+import { readWhole } from "./whole-answer.ts";
 
 /** Why a prompt was not computed by the prefill engine after all, for metrics. */
 export type PrefillFailure =
@@ -123,15 +120,11 @@ export class DividedAttempt implements HttpReceiver {
     this.onBytes(wire, isFramed);
     if (!this.#isWaiting) return false;
     const { worker } = this.part;
+    const { division } = this.#options;
     const text = new TextDecoder().decode(this.#answer.takeWith());
-    if (this.#status >= 300) {
-      const reason = refusalOf(this.#status, text);
-      if (isRetryable(this.#status) && this.#status !== 429) worker.reportFailure(reason, false);
-      this.#fail("prefill_refused", reason);
-      return false;
-    }
-    worker.reportSuccess();
-    this.#onAnswer(text);
+    const read = readWhole(worker, this.#status, text, (answer) => division.readAnswer(answer));
+    if ("failure" in read) this.#fail(`prefill_${read.failure}`, read.sentence);
+    else this.#onAnswer(read.answer);
     return false;
   }
 
@@ -141,16 +134,8 @@ export class DividedAttempt implements HttpReceiver {
     this.#fail(FAILURES[error.code], error.message);
   }
 
-  #onAnswer(text: string): void {
+  #onAnswer(answer: PrefillAnswer): void {
     const { division, duration } = this.#options;
-    let answer: PrefillAnswer;
-    try {
-      answer = division.readAnswer(parseExactly(text));
-    } catch (error) {
-      const reason = error instanceof SyntaxError ? "Its answer is not JSON." : messageOf(error);
-      this.#fail("prefill_unusable", reason);
-      return;
-    }
     const now = performance.now();
     const ms = now - this.#sentAt;
     // Its head may have arrived at the beginning of any one stall, at whose end it was read.

@@ -1,5 +1,3 @@
-import { messageOf } from "#runtime";
-import { parseExactly } from "../../../kernel/exact-json.ts";
 import type { EngineMember } from "../../../models/members/engine-member.ts";
 import type { SharedWork } from "../../../routing/encode/encoder-table.ts";
 import { HeldBytes } from "../../../wire/held-bytes.ts";
@@ -12,8 +10,7 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../../wire/types.ts";
-import { refusalOf } from "../engine-error.ts";
-import { isRetryable } from "../statuses.ts";
+import { readWhole } from "../whole-answer.ts";
 import { EncodeError, type EncodeFailure } from "./encode-error.ts";
 
 export interface EncoderCallOptions<Answer> {
@@ -87,26 +84,14 @@ export class EncoderCall<Answer> implements HttpReceiver, SharedWork<Answer> {
     if (this.#isOver) return false;
     const { encoder, readAnswer, duration } = this.#options;
     const text = new TextDecoder().decode(this.#answer.takeWith());
-    if (this.#status >= 300) {
-      const reason = refusalOf(this.#status, text);
-      if (isRetryable(this.#status) && this.#status !== 429) encoder.reportFailure(reason, false);
-      this.#fail("encoder_refused", reason);
-      return false;
-    }
-    encoder.reportSuccess();
-    let answer: Answer;
-    try {
-      answer = readAnswer(parseExactly(text));
-    } catch (error) {
-      this.#fail(
-        "encoder_unusable",
-        error instanceof SyntaxError ? "Its answer is not JSON." : messageOf(error),
-      );
+    const read = readWhole(encoder, this.#status, text, readAnswer);
+    if ("failure" in read) {
+      this.#fail(`encoder_${read.failure}`, read.sentence);
       return false;
     }
     this.#end();
     duration.observe((performance.now() - this.#sentAt) / 1000);
-    this.#resolve(answer);
+    this.#resolve(read.answer);
     return false;
   }
 
