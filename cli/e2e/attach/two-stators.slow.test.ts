@@ -56,11 +56,11 @@ describe.each([
     expect((await openai.responses.inputItems.list(first.id)).data).toHaveLength(1);
     await openai.responses.delete(first.id);
     for (const each of [
-      openai.responses.retrieve(first.id),
-      openai.responses.delete(first.id),
-      openai.responses.create({ ...ask, previous_response_id: first.id }),
+      () => openai.responses.retrieve(first.id),
+      () => openai.responses.delete(first.id),
+      () => openai.responses.create({ ...ask, previous_response_id: first.id }),
     ])
-      await expect(each).rejects.toMatchObject({ status: 404, code: "response_not_found" });
+      await expect(each()).rejects.toMatchObject({ status: 404, code: "response_not_found" });
   });
 
   test("a response in the background is followed and cancelled", async () => {
