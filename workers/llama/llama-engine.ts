@@ -66,7 +66,7 @@ export class LlamaEngine implements Engine {
       snapshot: () => this.#contexts.flatMap((each) => each.snapshot()),
     };
     this.card = describeModel(model, context, this.#vocabulary, options);
-    this.#media = options.mediaProcess && this.#mediaAnswers(options.mediaProcess, log);
+    this.#media = options.mediaProcess && new MediaAnswers(options.mediaProcess, log);
   }
 
   generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta> {
@@ -113,14 +113,6 @@ export class LlamaEngine implements Engine {
 
   async close(): Promise<void> {
     await Promise.all([this.#llama.dispose(), this.#media?.close()]);
-  }
-
-  #mediaAnswers(process: MediaProcess, log: Logger): MediaAnswers {
-    const { addBos, bosTokenId, eosTokenIds } = this.card;
-    const { model: kind, add_space_prefix } = this.#model.fileInfo.metadata.tokenizer.ggml;
-    const addsSpaces = kind === "llama" && add_space_prefix !== false;
-    const rules = { vocabulary: this.#vocabulary, addBos, bosTokenId, addsSpaces };
-    return new MediaAnswers(process, rules, eosTokenIds, log);
   }
 
   get #contexts(): ContextEngine[] {

@@ -13,8 +13,9 @@ import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { kvFormat } from "./kv-format.ts";
 import { LlamaEngine } from "./llama-engine.ts";
-import { findMediaBinding } from "./media/binding.ts";
-import { MediaProcess, type ProjectorKinds } from "./media/media-process.ts";
+import { MediaProcess } from "./media/media-process.ts";
+import type { ProjectorKinds } from "./media/messages.ts";
+import { findMediaPackages } from "./media/packages.ts";
 
 /** The model's file and names, and run-time options. */
 export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat" | "media"> {
@@ -105,7 +106,7 @@ async function openMedia(
   const projectorPath = resolve(mmproj);
   if (!existsSync(projectorPath)) throw new Error(`There is no projector ${projectorPath} (--mmproj).`);
   return MediaProcess.open({
-    binding: findMediaBinding(dirname(resolve(modelPath))),
+    packages: findMediaPackages(dirname(resolve(modelPath))),
     modelPath: resolve(modelPath),
     contextLength: contextSize,
     ...{ projectorPath, threads },

@@ -2,104 +2,145 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
-import { MediaProcess, type MediaProcessOptions } from "./media-process.ts";
+import { MediaProcess } from "./media-process.ts";
+import type { MediaModelOptions, MediaQuestion } from "./messages.ts";
 
-/** A binding that does what the prompt says. */
-const BINDING = `exports.LlamaContext = class {
-  initMultimodal({ path }) {
+/** A package koffi whose functions do what the tokens of the prompt say. */
+const KOFFI = `
+const defaults = {
+  llama_model_default_params: { split_mode: 1, load_mode: 1, vocab_only: false, use_extra_bufts: true, no_alloc: false },
+  llama_context_default_params: {
+    n_ctx: 512, n_ubatch: 512, n_threads: 4, n_threads_batch: 4, type_k: 1, type_v: 1, embeddings: false,
+    offload_kqv: true, n_samplers: 0,
+  },
+  mtmd_context_params_default: { use_gpu: true, n_threads: 4, warmup: true, batch_max_tokens: 1024 },
+};
+let last;
+const functions = {
+  mtmd_init_from_file: (path) => {
     if (path.includes("deadly")) process.exit(1);
-    return !path.includes("foreign");
-  }
-  getMultimodalSupport() { return { vision: true, audio: false }; }
-  async tokenize(prompt) {
-    if (prompt === "damaged") throw new Error("no picture");
-    return { tokens: new Int32Array(prompt === "long" ? 100 : 7) };
-  }
-  clearCache() {}
-  stopCompletion() { this.stop(); }
-  async completion({ prompt, n_predict }, onText) {
-    process.stdout.write(prompt);
-    if (prompt === "crash") process.exit(1);
-    if (prompt === "fail") throw new Error("out of memory");
-    onText({ token: "one " });
-    if (prompt === "wait") await new Promise((stop) => { this.stop = stop; });
-    if (prompt === "late") setTimeout(() => onText({ token: "two" }), 0);
-    else if (prompt !== "wait") onText({ token: "two" });
-    return { text: prompt === "wait" ? "one " : "one two" + (n_predict === 93 ? "" : "\\ufffd"), stopped_eos: n_predict === 93 };
-  }
-};`;
+    return path.includes("foreign") ? null : 1;
+  },
+  mtmd_support_vision: () => true,
+  mtmd_support_audio: () => false,
+  mtmd_helper_bitmap_init_from_buf: () => ({ bitmap: null }),
+  llama_sampler_init_grammar: () => null,
+  llama_vocab_is_eog: (vocabulary, token) => token === END,
+  llama_decode: (context, { token }) => {
+    last = token.at(-1);
+    if (last === CRASH) process.exit(1);
+    return last === FAIL ? 1 : 0;
+  },
+  llama_sampler_sample: () => (last === WAIT ? WAIT : last === 9 ? END : 9),
+};
+module.exports = {
+  struct() {},
+  load: () => ({
+    func(declaration) {
+      const name = /(\\w+)\\(/.exec(declaration)[1];
+      const call = functions[name] ?? (() => defaults[name] ?? 1);
+      call.async = (...values) => setImmediate(() => values.at(-1)(null, call(...values)));
+      return call;
+    },
+  }),
+};
+const [END, CRASH, FAIL, WAIT] = [2, 3, 4, 5];
+`;
+const [CRASH, FAIL, WAIT] = [3, 4, 5];
+const ANSWER = 9;
+const END = 2;
 
-let options: MediaProcessOptions;
+let options: MediaModelOptions;
 let media: MediaProcess;
 const never = new AbortController().signal;
 
 beforeAll(async () => {
-  const binding = join(temporaryFolder(), "binding.cjs");
-  await writeFile(binding, BINDING);
-  options = { binding, modelPath: "model", projectorPath: "projector", contextLength: 100, threads: 1 };
+  const koffi = join(await temporaryFolder(), "koffi.cjs");
+  await writeFile(koffi, KOFFI);
+  options = {
+    packages: { koffi, llama: "llama" },
+    ...{ modelPath: "model", projectorPath: "projector", contextLength: 100, threads: 1 },
+  };
   media = await MediaProcess.open(options);
 });
 
 afterAll(() => media.close());
 
-async function ask(prompt: string, maxTokens = 1000, signal = never, onText = (_: string) => {}) {
-  const texts: string[] = [];
+async function ask(
+  tokens: readonly number[],
+  more: { maxTokens?: number; media?: MediaQuestion["media"]; grammar?: string } = {},
+  signal = never,
+  onToken = () => {},
+) {
+  const ids: number[] = [];
   let begun: number | undefined;
-  const sampling = { temperature: 0, top_k: 0, top_p: 1, min_p: 0, seed: 1, ignore_eos: false } as const;
-  const penalties = { penalty_last_n: 0, penalty_repeat: 1, penalty_freq: 0, penalty_present: 0 } as const;
   const end = await media.ask(
     {
-      ...{ kind: "ask", prompt, media: [], maxTokens },
-      options: { ...sampling, ...penalties, xtc_probability: 0, dry_multiplier: 0 },
+      kind: "ask",
+      tokens: Uint32Array.from(tokens),
+      media: more.media ?? [],
+      maxTokens: more.maxTokens ?? 1000,
+      sampling: {
+        ...{ temperature: 0, topK: 0, topP: 1, minP: 0, seed: 1, logitBias: [], grammar: more.grammar },
+        ...{ repetitionPenalty: 1, frequencyPenalty: 0, presencePenalty: 0 },
+      },
+      ...{ ignoreEos: false, stopTokenIds: [], logprobs: undefined },
     },
     {
       onBegun: (promptTokens) => {
         begun = promptTokens;
       },
-      onText: (text) => {
-        texts.push(text);
-        onText(text);
+      onToken: ({ id }) => {
+        ids.push(id);
+        onToken();
       },
     },
     signal,
   );
-  return { end, begun, text: texts.join("") };
+  return { end, begun, ids };
 }
 
-test("an answer comes piece by piece, as long as the context has room", async () => {
-  expect(await ask("hello")).toEqual({ end: { kind: "done", finish: "stop" }, begun: 7, text: "one two" });
+const HELLO = [7, 8];
+const STOPPED = { end: { kind: "done", finish: "stop", stopToken: END }, begun: 2, ids: [ANSWER] };
+
+test("answers token by token, until the model ends", async () => {
+  expect(await ask(HELLO)).toEqual(STOPPED);
 });
 
-test("a piece that comes after the result is there once, and no half character", async () => {
-  expect(await ask("late", 5)).toEqual({
-    end: { kind: "done", finish: "length" },
-    begun: 7,
-    text: "one two",
+test("ends at the most tokens, at once if there are none", async () => {
+  for (const maxTokens of [0, 1])
+    expect(await ask(HELLO, { maxTokens })).toMatchObject({
+      end: { kind: "done", finish: "length" },
+      ids: maxTokens === 0 ? [] : [ANSWER],
+    });
+});
+
+test("refuses media that cannot be decoded, prompts that are too long, and what is no grammar", async () => {
+  const damaged = { position: 0, data: new Uint8Array(3), features: undefined };
+  expect(await ask(HELLO, { media: [damaged] })).toMatchObject({
+    end: { kind: "refused", message: expect.stringContaining("damaged") },
+    begun: undefined,
   });
-  expect((await ask("hello")).text).toBe("one two");
-});
-
-test("no answer is computed if none is wanted", async () => {
-  expect(await ask("hello", 0)).toEqual({ end: { kind: "done", finish: "length" }, begun: 7, text: "" });
-});
-
-test("damaged media and prompts that are too long never reach the computation", async () => {
-  expect(await ask("damaged")).toMatchObject({ end: { kind: "refused" }, begun: undefined });
-  expect(await ask("long")).toMatchObject({
-    end: { kind: "refused", message: expect.stringContaining("100 tokens") },
+  expect((await ask(Array.from({ length: 100 }, () => 7))).end).toMatchObject({
+    ...{ kind: "refused", message: expect.stringContaining("100 tokens") },
   });
+  expect((await ask(HELLO, { grammar: "root" })).end.kind).toBe("refused");
+  expect(await media.encode(damaged.data)).toMatchObject({ kind: "refused" });
 });
 
-test("an answer that is cancelled ends, and the next one is answered", async () => {
+test("stops within one token when the request is cancelled", async () => {
   const leaving = new AbortController();
-  const { end } = await ask("wait", 1000, leaving.signal, () => leaving.abort());
-  expect(end.kind).toBe("done");
-  expect((await ask("hello")).text).toBe("one two");
+  const { end } = await ask([WAIT], {}, leaving.signal, () => leaving.abort());
+  expect(end).toEqual({ kind: "done", finish: "length" });
+  expect(await ask(HELLO)).toEqual(STOPPED);
 });
 
-test.each(["crash", "fail"])("after a %s, the next prompt is answered by a new process", async (prompt) => {
-  expect((await ask(prompt)).end.kind).toBe("failed");
-  expect((await ask("hello")).text).toBe("one two");
+test.each([
+  ["crashes", CRASH],
+  ["fails", FAIL],
+])("starts again after it %s", async (_, token) => {
+  expect((await ask([token])).end.kind).toBe("failed");
+  expect(await ask(HELLO)).toEqual(STOPPED);
 });
 
 test.each([
@@ -108,5 +149,13 @@ test.each([
 ])("a %s projector is refused with the reason", async (projectorPath, reason) => {
   await expect(MediaProcess.open({ ...options, projectorPath })).rejects.toThrow(
     new RegExp(`Cannot load the projector ${projectorPath}: .*${reason}`),
+  );
+});
+
+test("packages with another interface are refused", async () => {
+  const koffi = join(await temporaryFolder(), "koffi.cjs");
+  await writeFile(koffi, KOFFI.replace("n_threads: 4", "n_threads: 5"));
+  await expect(MediaProcess.open({ ...options, packages: { koffi, llama: "llama" } })).rejects.toThrow(
+    "another release of llama.cpp",
   );
 });

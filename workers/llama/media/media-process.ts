@@ -1,44 +1,39 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { FromProcess, MediaEnd, MediaQuestion, ToProcess } from "./messages.ts";
-
-export interface MediaProcessOptions {
-  /** The binding's path. */
-  readonly binding: string;
-  readonly modelPath: string;
-  readonly projectorPath: string;
-  readonly contextLength: number;
-  readonly threads: number;
-}
+import type {
+  AnsweredToken,
+  FromProcess,
+  MediaEnd,
+  MediaModelOptions,
+  MediaQuestion,
+  ProjectorKinds,
+  ToProcess,
+} from "./messages.ts";
 
 export interface AnswerHandler {
   /** @param promptTokens with those of its media */
   onBegun(promptTokens: number): void;
-  onText(text: string): void;
+  onToken(token: AnsweredToken): void;
 }
 
-/** The kinds of media that a projector takes. */
-export interface ProjectorKinds {
-  readonly vision: boolean;
-  readonly audio: boolean;
-}
+/** What a medium became, or why there is nothing. */
+export type EncodeEnd = Extract<FromProcess, { kind: "encoded" | "refused" | "failed" }>;
 
 /**
- * llama.cpp with a projector, in a process of its own: the binding prints prompts and the beginnings of pictures, which
- * belong into no log, and a decoder that crashes on a client's bytes must not end other requests. It answers one prompt
- * at a time; after a crash, the next one starts it again.
+ * llama.cpp with a projector, in a process of its own, because a decoder that crashes on a client's bytes must not end
+ * other requests. It does one thing at a time; after a crash, the next one starts it again.
  */
 export class MediaProcess {
-  readonly #options: MediaProcessOptions;
+  readonly #options: MediaModelOptions;
   #child: ChildProcess | undefined;
   #kinds: ProjectorKinds = { vision: false, audio: false };
 
-  private constructor(options: MediaProcessOptions) {
+  private constructor(options: MediaModelOptions) {
     this.#options = options;
   }
 
   /** @throws Error with the reason if the projector cannot be loaded */
-  static async open(options: MediaProcessOptions): Promise<MediaProcess> {
+  static async open(options: MediaModelOptions): Promise<MediaProcess> {
     const opened = new MediaProcess(options);
     await opened.#start();
     return opened;
@@ -53,31 +48,21 @@ export class MediaProcess {
    * @returns how it ended
    */
   async ask(question: MediaQuestion, handler: AnswerHandler, signal: AbortSignal): Promise<MediaEnd> {
-    const child = this.#child ?? (await this.#start());
-    const end = new Promise<MediaEnd>((resolve) => {
-      const onMessage = (message: FromProcess) => {
+    const end = await this.#work(
+      question,
+      (message) => {
         if (message.kind === "begun") handler.onBegun(message.promptTokens);
-        else if (message.kind === "text") handler.onText(message.text);
-        else if (message.kind !== "ready" && message.kind !== "unready") resolve(message);
-      };
-      const onExit = () => resolve({ kind: "failed", message: "The process has ended." });
-      child.on("message", onMessage);
-      child.once("exit", onExit);
-    });
-    const stop = () => post(child, { kind: "stop" });
-    signal.addEventListener("abort", stop);
-    try {
-      post(child, question);
-      if (signal.aborted) stop();
-      const result = await end;
-      if (result.kind === "failed") this.#discard(child);
-      return result;
-    } finally {
-      signal.removeEventListener("abort", stop);
-      child.removeAllListeners("message");
-      child.removeAllListeners("exit");
-      child.once("exit", () => this.#forget(child));
-    }
+        else if (message.kind === "token") handler.onToken(message);
+      },
+      signal,
+    );
+    return end.kind === "encoded" ? FOREIGN : end;
+  }
+
+  /** Encodes one medium; the next one must wait for its end. */
+  async encode(data: Uint8Array): Promise<EncodeEnd> {
+    const end = await this.#work({ kind: "encode", data }, () => {});
+    return end.kind === "done" ? FOREIGN : end;
   }
 
   async close(): Promise<void> {
@@ -88,9 +73,40 @@ export class MediaProcess {
     await ended;
   }
 
+  /** @param onMessage is called with all messages but the last */
+  async #work(
+    order: ToProcess,
+    onMessage: (message: FromProcess) => void,
+    signal?: AbortSignal,
+  ): Promise<WorkEnd> {
+    const child = this.#child ?? (await this.#start());
+    const end = new Promise<WorkEnd>((resolve) => {
+      child.on("message", (message: FromProcess) => {
+        if (isEnd(message)) resolve(message);
+        else onMessage(message);
+      });
+      child.once("exit", () => resolve({ kind: "failed", message: "The process has ended." }));
+    });
+    const stop = () => post(child, { kind: "stop" });
+    signal?.addEventListener("abort", stop);
+    try {
+      post(child, order);
+      if (signal?.aborted) stop();
+      const result = await end;
+      if (result.kind === "failed") this.#discard(child);
+      return result;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      child.removeAllListeners("message");
+      child.removeAllListeners("exit");
+      child.once("exit", () => this.#forget(child));
+    }
+  }
+
   async #start(): Promise<ChildProcess> {
     const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)), [], {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
+      serialization: "advanced",
       // Without a PATH, llama.cpp finds no program to decode with.
       env: { ...process.env, PATH: "" },
       execArgv: [],
@@ -108,7 +124,7 @@ export class MediaProcess {
     }
     child.removeAllListeners("exit");
     child.once("exit", () => this.#forget(child));
-    this.#kinds = { vision: reply.vision, audio: reply.audio };
+    this.#kinds = reply.kinds;
     this.#child = child;
     return child;
   }
@@ -122,6 +138,13 @@ export class MediaProcess {
     if (this.#child === child) this.#child = undefined;
   }
 }
+
+type WorkEnd = Extract<FromProcess, { kind: "encoded" | "done" | "refused" | "failed" }>;
+
+const isEnd = (message: FromProcess): message is WorkEnd => ENDS.has(message.kind);
+const ENDS = new Set<FromProcess["kind"]>(["encoded", "done", "refused", "failed"]);
+
+const FOREIGN = { kind: "failed", message: "The process answered another question." } as const;
 
 const ENDED = "llama.cpp ended its process, as it does with a file that is no projector";
 

@@ -1,6 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type PromptMedium } from "#runtime";
@@ -9,11 +9,23 @@ import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { collect, requestFor, tokensOf } from "../../engine.suite.ts";
 import type { Engine } from "../../engine.ts";
 import { openLlama } from "../open.ts";
-import { findMediaBinding, loadMediaBinding } from "./binding.ts";
+import { findMediaPackages } from "./packages.ts";
 import { PICTURE_TOKENS, randomProjector } from "./test-projector.ts";
 
+/** What the oracle is: the package's own interface, which computes with code of its own. */
+interface LlamaBinding {
+  readonly LlamaContext: new (
+    options: object,
+  ) => {
+    initMultimodal(options: object): boolean;
+    tokenize(prompt: string, media: string[]): Promise<{ tokens: Int32Array; bitmap_hashes: string[] }>;
+    clearCache(clearsData: boolean): void;
+    completion(options: object, onText: () => void): Promise<{ text: string }>;
+  };
+}
+
 /** The real binding, and a projector whose weights are random. */
-const log = createLogger({ name: "test", level: "error" });
+const log = createLogger({ name: "test", level: "warn" });
 const never = new AbortController().signal;
 const BEFORE = "<|im_start|>user\n";
 const AFTER = "\nWhat is this?<|im_end|>\n<|im_start|>assistant\n";
@@ -60,7 +72,8 @@ describe("a llama worker with a projector", () => {
   });
 
   test("answers as llama.cpp does when it is asked directly, token for token", async () => {
-    const binding = loadMediaBinding(findMediaBinding(folder));
+    const { llama } = findMediaPackages(folder);
+    const binding: LlamaBinding = createRequire(llama)(llama);
     const context = new binding.LlamaContext({
       ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 2, n_gpu_layers: 0, n_parallel: 1 },
       ...{ use_mmap: true, no_extra_bufts: true },
@@ -141,9 +154,34 @@ describe("a llama worker with a projector", () => {
     expect(["yes", "no"]).toContain(Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString());
   });
 
+  test("gives log probabilities, of which the chosen tokens' are the highest", async () => {
+    const deltas = await answer([PNG], { logprobs: 3 });
+    const given = deltas.flatMap(({ logprobs = [] }) => logprobs);
+    expect(given).toHaveLength(MAX_TOKENS);
+    for (const [index, { logprob, top }] of given.entries()) {
+      expect(top).toHaveLength(3);
+      expect(top[0]).toEqual([tokensOf(deltas)[index], logprob]);
+      expect(top.map(([, each]) => each)).toEqual(top.map(([, each]) => each).toSorted((a, b) => b - a));
+      expect(logprob).toBeLessThan(0);
+    }
+  });
+
+  test("biases tokens, and ends at those of the request", async () => {
+    const [first, second] = tokensOf(await answer([PNG]));
+    const sampling = {
+      ...requestFor(new Uint32Array()).sampling,
+      temperature: 0,
+      logitBias: [[first!, -100]],
+    };
+    expect(tokensOf(await answer([PNG], { sampling }))[0]).not.toBe(first);
+    const ended = await answer([PNG], { stopTokenIds: [second!] });
+    expect(tokensOf(ended)).toEqual([first]);
+    expect(ended.at(-1)).toMatchObject({ finish: "stop", stopToken: second });
+  });
+
   test.each([
     ["a picture that cannot be decoded", [PNG.slice(0, 80)], {}, "cannot be decoded"],
-    ["log probabilities", [PNG], { logprobs: 1 }, "log probabilities"],
+    ["the prompt's log probabilities", [PNG], { echoLogprobs: true }, "log probabilities"],
     ["a LoRA adapter", [PNG], { loraName: "poet" }, "LoRA"],
     ["other formats", [], { media: [picture(JPEG, 0, "image/webp")] }, "Send PNG"],
   ])("refuses %s", async (_, pictures, more, reason) => {
@@ -158,12 +196,12 @@ describe("a llama worker with a projector", () => {
     expect(tokensOf(await answer([PNG], { maxTokens: 1 }))).toHaveLength(1);
   });
 
-  test("refuses text that looks like a picture's place", async () => {
+  test("takes text that looks like a picture's place as text", async () => {
+    const [plain] = await answer([PNG], { maxTokens: 1 });
     const tokens = await engine.tokenize!("<__media__>");
-    const request = requestFor(tokens, { media: [picture(PNG, 0)] });
-    await expect(collect(engine.generate(request, never))).rejects.toThrow(
-      "cannot be in a prompt with media",
-    );
+    const request = requestFor(tokens, { media: [picture(PNG, 0)], maxTokens: 1 });
+    const [delta] = await collect(engine.generate(request, never));
+    expect(delta!.mediaTokens).toBe(plain!.mediaTokens);
   });
 });
 
@@ -184,12 +222,4 @@ describe("a llama worker does not start", () => {
   test("with a model in place of the projector", async () => {
     await expect(open(modelPath)).rejects.toThrow("Cannot load the projector");
   });
-});
-
-test("a binding that is another package is refused", async () => {
-  const path = join(folder, "node_modules", "other", "index.cjs");
-  await mkdir(dirname(path), { recursive: true });
-  await writeFile(path, "module.exports = {};");
-  expect(createRequire(path)(path)).toEqual({});
-  expect(() => loadMediaBinding(path)).toThrow("is not llama.cpp with media");
 });

@@ -1,40 +1,70 @@
-import type { CompletionOptions } from "./binding.ts";
+import type { SamplingOptions } from "./native/sampler.ts";
+import type { MediaPackages } from "./packages.ts";
 
 /** To the process that computes prompts with media. */
 export type ToProcess =
-  | {
-      readonly kind: "open";
-      readonly binding: string;
-      readonly modelPath: string;
-      readonly projectorPath: string;
-      readonly contextLength: number;
-      readonly threads: number;
-    }
+  | ({ readonly kind: "open" } & MediaModelOptions)
   | MediaQuestion
+  | { readonly kind: "encode"; readonly data: Uint8Array }
   | { readonly kind: "stop" };
+
+export interface MediaModelOptions {
+  readonly packages: MediaPackages;
+  readonly modelPath: string;
+  readonly projectorPath: string;
+  /** Longest prompt plus answer; 0 for a process that only encodes. */
+  readonly contextLength: number;
+  readonly threads: number;
+}
 
 export interface MediaQuestion {
   readonly kind: "ask";
-  /** With a marker in the place of each medium. */
-  readonly prompt: string;
-  /** As data: URLs. */
-  readonly media: readonly string[];
+  /** Without those of its media. */
+  readonly tokens: Uint32Array;
+  readonly media: readonly QuestionMedium[];
   readonly maxTokens: number;
-  readonly options: CompletionOptions;
+  readonly sampling: Omit<SamplingOptions, "penalised">;
+  readonly ignoreEos: boolean;
+  /** Tokens that end the answer, besides the model's own. */
+  readonly stopTokenIds: readonly number[];
+  /** How many of the most probable tokens come with each; undefined for no log probabilities. */
+  readonly logprobs: number | undefined;
+}
+
+export interface QuestionMedium {
+  /** How many of the prompt's tokens are before it. */
+  readonly position: number;
+  readonly data: Uint8Array;
+  /** What the projector of another worker has made of it, by `packFeatures`. */
+  readonly features: Uint8Array | undefined;
 }
 
 /** From it. */
 export type FromProcess =
-  | { readonly kind: "ready"; readonly vision: boolean; readonly audio: boolean }
+  | { readonly kind: "ready"; readonly kinds: ProjectorKinds }
   | { readonly kind: "unready"; readonly message: string }
-  /** It computes the prompt, whose tokens are counted with those of its media. */
+  /** The prompt's tokens are counted with those of its media. */
   | { readonly kind: "begun"; readonly promptTokens: number }
-  | { readonly kind: "text"; readonly text: string }
+  | AnsweredToken
+  | { readonly kind: "encoded"; readonly tokens: number; readonly features: Uint8Array }
   | MediaEnd;
 
+/** The kinds of media that a projector takes. */
+export interface ProjectorKinds {
+  readonly vision: boolean;
+  readonly audio: boolean;
+}
+
+export interface AnsweredToken {
+  readonly kind: "token";
+  readonly id: number;
+  readonly logprob?: number | undefined;
+  readonly top?: readonly (readonly [tokenId: number, logprob: number])[];
+}
+
 export type MediaEnd =
-  | { readonly kind: "done"; readonly finish: "stop" | "length" }
-  /** The prompt cannot be answered. @param message a sentence for the client */
+  | { readonly kind: "done"; readonly finish: "stop" | "length"; readonly stopToken?: number | undefined }
+  /** The request cannot be served. @param message a sentence for the client */
   | { readonly kind: "refused"; readonly message: string }
-  /** The process can compute no more. */
+  /** The process takes no more. */
   | { readonly kind: "failed"; readonly message: string };

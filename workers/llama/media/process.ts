@@ -1,98 +1,55 @@
-import { loadMediaBinding, type MediaContext } from "./binding.ts";
-import type { FromProcess, MediaQuestion, ToProcess } from "./messages.ts";
+import { messageOf } from "#runtime";
+import { MediaModel, RefusedError } from "./media-model.ts";
+import type { FromProcess, MediaModelOptions, MediaQuestion, ToProcess } from "./messages.ts";
 
 // The process that computes prompts with media; `media-process.ts` starts it.
 
-/** Most tokens in one step of llama.cpp. */
-const BATCH_SIZE = 512;
-
-let context: MediaContext | undefined;
-let contextLength = 0;
+let model: MediaModel | undefined;
 let isStopped = false;
 
 process.on("message", (message: ToProcess) => {
   if (message.kind === "open") open(message);
-  else if (message.kind === "ask") void ask(message);
-  else {
-    isStopped = true;
-    context?.stopCompletion();
-  }
+  else if (message.kind === "ask") void withEnd(() => ask(message));
+  else if (message.kind === "encode") void withEnd(() => encode(message.data));
+  else isStopped = true;
 });
 process.on("disconnect", () => process.exit());
 
 const send = (message: FromProcess) => void process.send?.(message);
 
-function open(options: Extract<ToProcess, { kind: "open" }>): void {
-  contextLength = options.contextLength;
+function open(options: MediaModelOptions): void {
   try {
-    const { LlamaContext } = loadMediaBinding(options.binding);
-    context = new LlamaContext({
-      model: options.modelPath,
-      n_ctx: contextLength,
-      n_batch: BATCH_SIZE,
-      n_threads: options.threads,
-      n_gpu_layers: 0,
-      n_parallel: 1,
-      use_mmap: true,
-      no_extra_bufts: true,
-    });
-    if (!context.initMultimodal({ path: options.projectorPath, use_gpu: false })) throw new Error(UNUSABLE);
-    send({ kind: "ready", ...context.getMultimodalSupport() });
+    model = new MediaModel(options);
+    send({ kind: "ready", kinds: model.kinds });
   } catch (error) {
     send({ kind: "unready", message: messageOf(error) });
   }
 }
 
-const UNUSABLE = "it is incomplete, no projector that llama.cpp knows, or that of another model";
-
-async function ask({ prompt, media, maxTokens, options }: MediaQuestion): Promise<void> {
-  if (context === undefined) return;
+async function withEnd(work: () => Promise<FromProcess>): Promise<void> {
   isStopped = false;
-  let promptTokens: number;
   try {
-    promptTokens = (await context.tokenize(prompt, [...media])).tokens.length;
-  } catch {
-    return send({ kind: "refused", message: "One of the media cannot be decoded: its content is damaged." });
-  }
-  // The binding never answers a prompt that is too long, nor any other after it.
-  if (promptTokens >= contextLength) {
-    const message = `The prompt has ${promptTokens} tokens with its media; this model accepts 1 to ${contextLength - 1}.`;
-    return send({ kind: "refused", message });
-  }
-  send({ kind: "begun", promptTokens });
-  if (maxTokens === 0 || isStopped) return send({ kind: "done", finish: "length" });
-  try {
-    // What is left of a prompt would change the answer in its last digits, and tell one client what another has sent.
-    context.clearCache(true);
-    await complete(context, prompt, [...media], Math.min(maxTokens, contextLength - promptTokens), options);
+    send(await work());
   } catch (error) {
-    send({ kind: "failed", message: messageOf(error) });
+    send({ kind: error instanceof RefusedError ? "refused" : "failed", message: messageOf(error) });
   }
 }
 
-async function complete(
-  llama: MediaContext,
-  prompt: string,
-  media: string[],
-  maxTokens: number,
-  options: MediaQuestion["options"],
-): Promise<void> {
-  let sent = "";
-  let isOver = false;
-  const pass = (text: string) => {
-    if (isOver || text === "") return;
-    sent += text;
-    send({ kind: "text", text });
-  };
-  const result = await llama.completion(
-    { ...options, prompt, media_paths: media, n_predict: maxTokens },
-    ({ token }) => pass(token),
-  );
-  // The last pieces can come after the result. An incomplete character at the end is dropped.
-  const text = result.text.replace(/\ufffd+$/, "");
-  if (text.startsWith(sent)) pass(text.slice(sent.length));
-  isOver = true;
-  send({ kind: "done", finish: result.stopped_eos ? "stop" : "length" });
+async function ask(question: MediaQuestion): Promise<FromProcess> {
+  const end = await opened().answer(question, {
+    onBegun: (promptTokens) => send({ kind: "begun", promptTokens }),
+    onToken: send,
+    isStopped: () => isStopped,
+  });
+  return { kind: "done", ...end };
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+const encode = async (data: Uint8Array): Promise<FromProcess> => ({
+  kind: "encoded",
+  ...(await opened().encode(data)),
+});
+
+function opened(): MediaModel {
+  if (model === undefined) throw new Error("The model is not open.");
+  return model;
+}

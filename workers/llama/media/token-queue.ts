@@ -1,11 +1,13 @@
+import type { AnsweredToken } from "./messages.ts";
+
 /** Tokens that arrive while others are read. */
 export class TokenQueue {
-  #tokens: number[] = [];
+  #tokens: AnsweredToken[] = [];
   #hasEnded = false;
   #wake: (() => void) | undefined;
 
-  push(tokens: readonly number[]): void {
-    this.#tokens.push(...tokens);
+  push(token: AnsweredToken): void {
+    this.#tokens.push(token);
     this.#wake?.();
   }
 
@@ -15,7 +17,7 @@ export class TokenQueue {
   }
 
   /** Yields what has arrived, until the end. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<number[]> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<AnsweredToken[]> {
     for (;;) {
       if (this.#tokens.length > 0) yield this.#tokens.splice(0);
       else if (this.#hasEnded) return;

@@ -1,0 +1,40 @@
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+/** llama.cpp with mtmd, its multimodal library, as npm's packages carry it; its interface is in `native-library.ts`. */
+const LLAMA = `@fugood/node-llama-${process.platform}-${process.arch}`;
+const LLAMA_VERSION = "1.7.15";
+/** Calls functions of C. */
+const KOFFI = "koffi";
+const KOFFI_VERSION = "3.3.4";
+
+/** Where the packages are that prompts with media are computed with. */
+export interface MediaPackages {
+  readonly llama: string;
+  readonly koffi: string;
+}
+
+/**
+ * Finds them where Stator's own packages are, in the working directory, or beside the model.
+ * @throws Error that says how to install what is missing
+ */
+export function findMediaPackages(modelFolder: string): MediaPackages {
+  const folders = [import.meta.dirname, process.cwd(), modelFolder];
+  const [llama, koffi] = [resolved(LLAMA, folders), resolved(KOFFI, folders)];
+  if (llama !== undefined && koffi !== undefined) return { llama, koffi };
+  const missing = llama === undefined ? LLAMA : KOFFI;
+  throw new Error(
+    `A llama worker with --mmproj computes with ${missing}, which is not installed. Run: npm install --prefix ${modelFolder} --ignore-scripts ${LLAMA}@${LLAMA_VERSION} ${KOFFI}@${KOFFI_VERSION}`,
+  );
+}
+
+function resolved(name: string, folders: readonly string[]): string | undefined {
+  for (const folder of folders) {
+    try {
+      return createRequire(join(folder, "package.json")).resolve(name);
+    } catch {
+      // It may be in the next one.
+    }
+  }
+  return undefined;
+}
