@@ -6,6 +6,7 @@
 export * from "./gen/stator/v1/discovery_pb.ts";
 export * from "./gen/stator/v1/drain_pb.ts";
 export * from "./gen/stator/v1/embed_pb.ts";
+export * from "./gen/stator/v1/encode_pb.ts";
 export * from "./gen/stator/v1/generate_pb.ts";
 export * from "./gen/stator/v1/kv_events_pb.ts";
 export * from "./gen/stator/v1/load_pb.ts";

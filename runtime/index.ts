@@ -48,6 +48,7 @@ export {
   instanceValue,
   type ModelCard,
   modelCardSchema,
+  textFormat,
 } from "./model-card.ts";
 export { nearest } from "./nearest.ts";
 export { Outage, type OutageWords } from "./outage.ts";

@@ -79,9 +79,17 @@ export const modelCardSchema = z.object({
   reasoningParser: z.string().min(1).optional(),
   /** The LoRA adapters that the worker has now, by the names that requests give; absent: none. */
   loraAdapters: z.array(z.string().min(1)).optional(),
-  /** The kinds of media that prompts can have; absent: none. */
+  /** The kinds of media that prompts can have, or that an encode worker encodes; absent: none. */
   media: z.array(z.enum(mediaKinds)).min(1).optional(),
+  /**
+   * Names the engine, its version and the projector by which media become features: a worker can use features only of
+   * workers with the same. `textFormat` if media become text. Absent: neither.
+   */
+  featureFormat: z.string().min(1).optional(),
 });
+
+/** The `featureFormat` of encode workers that turn media into text, which is for models without media of their own. */
+export const textFormat = "text";
 
 export type ModelCard = z.infer<typeof modelCardSchema>;
 

@@ -5,8 +5,8 @@ import { PlaneError } from "./request-plane/types.ts";
 /** The endpoint by which a worker is asked to change its role. It ends once discovery has the new one. */
 export const roleEndpoint = "role";
 
-/** The roles of workers that generate. */
-export const workerRoles = ["aggregated", "prefill", "decode"] as const;
+/** What a worker can do: all of a request's work, or a part of it. */
+export const workerRoles = ["aggregated", "prefill", "decode", "encode"] as const;
 
 export type WorkerRole = (typeof workerRoles)[number];
 

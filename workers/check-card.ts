@@ -32,6 +32,8 @@ async function findFault(engine: Engine, card: ModelCard): Promise<CardFault | u
   const speech = card.apis.find((api) => api === "transcriptions" || api === "translations");
   if (speech !== undefined && engine.transcribe === undefined)
     return { field: "apis", reason: `'${speech}' needs the engine's method transcribe.` };
+  if (engine.encode !== undefined && (card.media === undefined || card.featureFormat === undefined))
+    return { field: "featureFormat", reason: "the engine's method encode needs it, and 'media'." };
   const parts = [card.kvFormat, engine.exportKv, engine.importKv].filter((part) => part !== undefined);
   if (parts.length % 3 !== 0)
     return { field: "kvFormat", reason: "it goes together with the engine's methods exportKv and importKv." };

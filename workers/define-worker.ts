@@ -1,4 +1,4 @@
-import type { Logger } from "#runtime";
+import type { Logger, WorkerRole } from "#runtime";
 import type { Engine } from "./engine.ts";
 import type { TokenizerFile } from "./tokenizer-file.ts";
 
@@ -7,6 +7,8 @@ export interface WorkerContext {
   log: Logger;
   /** This worker's CPU threads: the machine's cores divided among its workers. */
   threads: number;
+  /** The role that the worker begins with; undefined: the one on the engine's card. */
+  role?: WorkerRole | undefined;
   options: EngineOptions;
 }
 

@@ -1,10 +1,13 @@
 import type {
   GenerateRequest,
   KvEvent,
+  MediumToEncode,
   ModelCard,
+  PromptMedium,
   TokenPiece,
   TranscribeEvent,
   TranscribeRequest,
+  WorkerRole,
 } from "#runtime";
 import type { KvExport, KvImport } from "./kv/types.ts";
 
@@ -19,11 +22,13 @@ export interface Engine {
    * Answers one request. The stream ends with a delta that has `finish`, or throws. When `signal` aborts, the engine
    * must stop within one token; later deltas are dropped. Only the kinds of media in `card.media` come with requests.
    */
-  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta>;
+  generate(request: EngineRequest, signal: AbortSignal): AsyncIterable<Delta>;
   stats(): EngineStats;
   /** Frees the engine's memory; no request is running. */
   close(): Promise<void>;
 
+  /** The roles that it can have; default: those that its methods allow. */
+  readonly roles?: readonly WorkerRole[];
   /** Token ids of `text`, with control tokens recognised. For models whose tokenizer is part of the engine. */
   tokenize?(text: string): Uint32Array | Promise<Uint32Array>;
   /** Every token's bytes, in the order of ids. Required with `tokenize`. */
@@ -36,6 +41,12 @@ export interface Engine {
    * `TranscribeRefusedError`.
    */
   transcribe?(request: TranscribeRequest, signal: AbortSignal): AsyncIterable<TranscribeEvent>;
+  /**
+   * Turns media into what language models take in their place: features, for engines whose card has the same
+   * `featureFormat`, or text. One result for each medium, in their order. It is for workers with the role `encode`, and
+   * needs `media` and `featureFormat` on the card.
+   */
+  encode?(media: readonly MediumToEncode[], signal: AbortSignal): Promise<readonly Encoded[]>;
   /** Events of the prefix cache. Omit it if the engine has none. */
   kvEvents?: KvEventSource;
   /** LoRA adapters on the model, which answer requests that have their `loraName`. */
@@ -53,6 +64,26 @@ export interface Engine {
    */
   importKv?(request: GenerateRequest, kv: KvImport, signal: AbortSignal): AsyncIterable<Delta>;
 }
+
+/** What an engine is asked. */
+export interface EngineRequest extends GenerateRequest {
+  media?: EngineMedium[] | undefined;
+}
+
+/** A medium of a prompt. */
+export interface EngineMedium extends PromptMedium {
+  /** Its features, if an encode worker with the card's `featureFormat` has made them. Without, `data` are to be encoded. */
+  encoded?: Uint8Array | undefined;
+}
+
+/** What an engine's `encode` makes of a medium. */
+export type Encoded =
+  /** Features as engines with the same `featureFormat` read them. @param tokens that the medium becomes in a prompt */
+  | { readonly kind: "features"; readonly features: Uint8Array; readonly tokens: number }
+  /** For models without media of their own; the card's `featureFormat` is then `textFormat`. */
+  | { readonly kind: "text"; readonly text: string }
+  /** It cannot be encoded. @param message a sentence for the client */
+  | { readonly kind: "refused"; readonly message: string };
 
 export interface KvEventSource {
   /** Calls `listener` with every change of a rank's prefix cache, in order. Called once, before any request. */

@@ -8,26 +8,31 @@ import {
   type ServerCall,
 } from "#runtime";
 import { checkRequest, engineFailure } from "./check-request.ts";
-import type { Engine } from "./engine.ts";
-import type { ImportedDelta, KvImporter } from "./kv/importer.ts";
+import type { Engine, EngineRequest } from "./engine.ts";
+import type { ImportedDelta } from "./kv/importer.ts";
+import type { KvService } from "./kv/serve.ts";
 import { checkAdapter } from "./lora.ts";
 import type { WorkerMetrics } from "./metrics.ts";
 
 /**
  * Serves an engine's `generate` over the request plane.
- * @param importer answers the requests that name exported KV; without one, their prompts are computed
+ * @param imports answers the requests that name exported KV, and reads features of media; without it, the engine computes both
  */
 export function generateHandler(
   engine: Engine,
   card: ModelCard,
   metrics: Pick<WorkerMetrics, "requests" | "tokens">,
   log: Logger,
-  importer?: KvImporter,
+  imports?: Pick<KvService, "importer" | "features">,
 ): Handler {
-  const answer = (request: GenerateRequest, signal: AbortSignal): AsyncIterable<ImportedDelta> =>
-    importer !== undefined && request.kvSource !== undefined
-      ? importer.generate({ ...request, kvSource: request.kvSource }, signal)
+  const answer = (request: EngineRequest, signal: AbortSignal): AsyncIterable<ImportedDelta> =>
+    imports !== undefined && request.kvSource !== undefined
+      ? imports.importer.generate({ ...request, kvSource: request.kvSource }, signal)
       : engine.generate(request, signal);
+  const resolved = (request: GenerateRequest, signal: AbortSignal): Promise<EngineRequest> | EngineRequest =>
+    request.media === undefined || imports === undefined
+      ? request
+      : imports.features.resolve(request, signal);
   return async (payload, call) => {
     const request = decodeGenerateRequest(payload);
     checkRequest(request, card);
@@ -35,7 +40,10 @@ export function generateHandler(
     metrics.requests.inc();
     const writer = new DeltaWriter(call, request.logprobs !== undefined);
     try {
-      for await (const delta of answer(request, call.signal)) {
+      const ready = resolved(request, call.signal);
+      // A request without media does not wait.
+      const input = ready instanceof Promise ? await ready : ready;
+      for await (const delta of answer(input, call.signal)) {
         if (call.signal.aborted) break;
         metrics.tokens.inc(delta.echo ? 0 : delta.tokenIds.length);
         if (!writer.write(delta)) await call.writable();

@@ -5,6 +5,7 @@ import {
   decodeDrainRequest,
   defaultTtlMs,
   drainEndpoint,
+  encodeEndpoint,
   type Handler,
   type Instance,
   InstanceAnnouncer,
@@ -66,7 +67,7 @@ const DRAIN_WITHIN_MS = 5_000;
  */
 export async function startWorker(options: WorkerHostOptions): Promise<WorkerHost> {
   const { definition, discovery, log, threads, engineOptions } = options;
-  const engine = await definition.open({ log, threads, options: engineOptions });
+  const engine = await definition.open({ log, threads, role: options.role, options: engineOptions });
   const card = await cardOf(engine, options).catch(async (error) => {
     await engine.close();
     throw error;
@@ -94,9 +95,10 @@ export async function startWorker(options: WorkerHostOptions): Promise<WorkerHos
       void drain({ withinMs, deadlineMs: withinMs + drainMs });
     },
     [instanceEndpoint]: announcer.handler,
-    generate: requests.counted(generateHandler(engine, card, metrics, log, kv.importer)),
+    generate: requests.counted(generateHandler(engine, card, metrics, log, kv)),
     ...(kv.prefill && { [prefillEndpoint]: requests.counted(kv.prefill) }),
-    [roleEndpoint]: roleHandler(card, changeRole, log),
+    ...(kv.encode && { [encodeEndpoint]: requests.counted(kv.encode) }),
+    [roleEndpoint]: roleHandler(engine, changeRole, log),
     ...loraHandlers(engine, {
       allowsUpdates: options.loraUpdates === true,
       change: (make) => changeCard(() => make().then(() => adaptersOf(engine))),
@@ -219,9 +221,8 @@ async function cardOf(engine: Engine, options: WorkerHostOptions): Promise<Model
     ...(toolParser !== undefined && { toolParser }),
     ...(reasoningParser !== undefined && { reasoningParser }),
   };
-  if (role === undefined) return card;
-  checkRole(role, card);
-  return { ...card, role };
+  checkRole(role ?? card.role, engine);
+  return role === undefined ? card : { ...card, role };
 }
 
 const register = (discovery: Discovery, instance: Instance, lease: Lease) =>

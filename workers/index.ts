@@ -9,7 +9,10 @@ export {
 } from "./define-worker.ts";
 export type {
   Delta,
+  Encoded,
   Engine,
+  EngineMedium,
+  EngineRequest,
   EngineStats,
   KvEventSource,
   LoraAdapters,

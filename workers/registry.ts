@@ -10,10 +10,11 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
     const { openLlama } = await import("./llama/open.ts");
     return defineWorker({
       name: "llama",
-      open({ log, threads, options }) {
+      open({ log, threads, role, options }) {
         if (options.modelPath === undefined)
           throw new Error("The llama engine needs a model: --model FILE.gguf.");
-        return openLlama({ ...options, modelPath: options.modelPath, threads, log });
+        const encodesOnly = role === "encode";
+        return openLlama({ ...options, modelPath: options.modelPath, encodesOnly, threads, log });
       },
     });
   },

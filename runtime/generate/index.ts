@@ -8,6 +8,16 @@ export {
 export { DeltaDecoder } from "./delta-decoder.ts";
 export { DeltaEncoder, type DeltaEncoderOptions } from "./delta-encoder.ts";
 export { decodeEmbeddings, decodeEmbedRequest, encodeEmbeddings, encodeEmbedRequest } from "./embed.ts";
+export {
+  decodeEncodeRequest,
+  decodeEncodeResponse,
+  type EncodedMedium,
+  type EncodeRequest,
+  encodeEncodeRequest,
+  encodeEncodeResponse,
+  encodeEndpoint,
+  type MediumToEncode,
+} from "./encode.ts";
 export type { KvSource } from "./kv-source.ts";
 export {
   decodePrefillResponse,

@@ -52,6 +52,8 @@ const promptMediumSchema = z.object({
   position: z.number().int().min(0),
   /** The file, as the client sent it. */
   data: z.custom<Uint8Array>((value) => value instanceof Uint8Array && value.length > 0),
+  /** Where what an encode worker has made of it can be read; absent: the worker encodes the medium itself. */
+  features: kvSourceSchema.optional(),
 });
 
 const generateRequestSchema = z.object({
@@ -104,7 +106,10 @@ export function encodeGenerateRequest({
 }: GenerateRequest): Uint8Array {
   const message = create(GenerateRequestSchema, {
     ...request,
-    media,
+    media: media.map(({ features, ...medium }) => ({
+      ...medium,
+      ...(features && { features: encodeKvSource(features) }),
+    })),
     maxTokens: Math.min(request.maxTokens, 0xffffffff),
     sampling: encodeSampling(sampling),
     stopTokenIds: tokensToBytes(Uint32Array.from(request.stopTokenIds)),
@@ -129,7 +134,12 @@ export function decodeGenerateRequest(payload: Uint8Array): GenerateRequest {
     sampling: decodeSampling(sampling ?? create(SamplingSchema)),
     stopTokenIds: Array.from(bytesToTokens(stopTokenIds)),
     ...(kvSource && { kvSource: decodeKvSource(kvSource) }),
-    ...(media.length > 0 && { media }),
+    ...(media.length > 0 && {
+      media: media.map(({ features, ...medium }) => ({
+        ...medium,
+        ...(features && { features: decodeKvSource(features) }),
+      })),
+    }),
   });
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

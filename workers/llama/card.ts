@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
+import type { LlamaModel, Token } from "node-llama-cpp";
 import { encodeVocabulary, type ModelCard, type TokenPiece } from "#runtime";
 import type { TokenizerFile } from "../tokenizer-file.ts";
 import { longestInput } from "./embeddings.ts";
@@ -16,10 +16,20 @@ export interface CardOptions {
   chatTemplate?: string | undefined;
   tokenizer?: TokenizerFile | undefined;
   engineVersion: string;
-  /** See `kv-format.ts`. */
-  kvFormat: string;
+  /** See `kv-format.ts`; undefined for a worker that computes no KV. */
+  kvFormat?: string | undefined;
   /** The kinds of media that its projector takes. */
   media?: ModelCard["media"];
+  /** See `media/feature-format.ts`. */
+  featureFormat?: string | undefined;
+}
+
+/** How much a context holds, and computes at once. */
+export interface ContextSize {
+  /** Of each sequence, in tokens. */
+  readonly contextSize: number;
+  readonly totalSequences: number;
+  readonly batchSize: number;
 }
 
 /** How the model pools its tokens' states into one vector, as a number of llama.cpp; undefined if it does not. */
@@ -34,7 +44,7 @@ export function poolingTypeOf({ fileInfo: { metadata } }: LlamaModel): unknown {
 /** The model card of a loaded GGUF model. */
 export function describeModel(
   model: LlamaModel,
-  context: LlamaContext,
+  context: ContextSize,
   vocabulary: TokenPiece[],
   options: CardOptions,
 ): ModelCard {
@@ -75,6 +85,7 @@ export function describeModel(
     created: Math.floor(Date.now() / 1000),
     kvFormat: options.kvFormat,
     media: options.media,
+    featureFormat: options.featureFormat,
   };
 }
 

@@ -3,11 +3,20 @@ import {
   type GenerateRequest,
   type KvEvent,
   type Logger,
+  type MediumToEncode,
   type ModelCard,
   PlaneError,
   type TokenPiece,
 } from "#runtime";
-import type { Delta, Engine, EngineStats, KvEventSource, Prefilled } from "../engine.ts";
+import type {
+  Delta,
+  Encoded,
+  Engine,
+  EngineRequest,
+  EngineStats,
+  KvEventSource,
+  Prefilled,
+} from "../engine.ts";
 import type { KvImport } from "../kv/types.ts";
 import { type CardOptions, describeModel } from "./card.ts";
 import { embedWith } from "./embeddings.ts";
@@ -43,6 +52,8 @@ export class LlamaEngine implements Engine {
   readonly #vocabulary: TokenPiece[];
   /** Answers prompts with media. */
   readonly #media: MediaAnswers | undefined;
+  /** Encodes media, if the model has a projector. */
+  readonly encode?: (media: readonly MediumToEncode[], signal: AbortSignal) => Promise<readonly Encoded[]>;
   #publish: (events: KvEvent[]) => void = () => {};
 
   /** @param context the model's own */
@@ -66,10 +77,13 @@ export class LlamaEngine implements Engine {
       snapshot: () => this.#contexts.flatMap((each) => each.snapshot()),
     };
     this.card = describeModel(model, context, this.#vocabulary, options);
-    this.#media = options.mediaProcess && new MediaAnswers(options.mediaProcess, log);
+    if (options.mediaProcess === undefined) return;
+    const media = new MediaAnswers(options.mediaProcess, log);
+    this.#media = media;
+    this.encode = (wanted, signal) => media.encode(wanted, signal);
   }
 
-  generate(request: GenerateRequest, signal: AbortSignal): AsyncIterable<Delta> {
+  generate(request: EngineRequest, signal: AbortSignal): AsyncIterable<Delta> {
     if (request.media !== undefined && this.#media !== undefined)
       return this.#media.generate(request, signal);
     return this.#answer(request, signal, (context) => context.generate(request, signal));

@@ -13,14 +13,19 @@ import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { kvFormat } from "./kv-format.ts";
 import { LlamaEngine } from "./llama-engine.ts";
+import { LlamaEncoder } from "./media/encoder.ts";
+import { featureFormatOf } from "./media/feature-format.ts";
 import { MediaProcess } from "./media/media-process.ts";
 import type { ProjectorKinds } from "./media/messages.ts";
 import { findMediaPackages } from "./media/packages.ts";
 
 /** The model's file and names, and run-time options. */
-export interface LlamaOptions extends Omit<CardOptions, "engineVersion" | "kvFormat" | "media"> {
+export interface LlamaOptions
+  extends Omit<CardOptions, "engineVersion" | "kvFormat" | "media" | "featureFormat"> {
   /** The model's projector, a GGUF file: then prompts can have media. */
   mmproj?: string | undefined;
+  /** Whether it is only to encode media with the projector, for other workers. */
+  encodesOnly?: boolean | undefined;
   /** Longest prompt plus answer in tokens, at most the model's training context. Default 4,096. */
   contextLength?: number | undefined;
   /** Concurrent requests, each with KV memory for a whole context. Default 4. */
@@ -53,7 +58,8 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     if (llama.gpu === false) log.warn("found no GPU that llama.cpp can use; using the CPU");
     else log.info("using the GPU", { kind: llama.gpu });
   }
-  const model = await llama.loadModel({ modelPath: options.modelPath }).catch((error: Error) => {
+  const vocabOnly = options.encodesOnly === true;
+  const model = await llama.loadModel({ modelPath: options.modelPath, vocabOnly }).catch((error: Error) => {
     const advice = "Is the file complete, and its architecture supported by llama.cpp?";
     throw new Error(`Cannot load ${options.modelPath}: ${error.message}. ${advice}`);
   });
@@ -75,17 +81,25 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     await llama.dispose();
     throw error;
   });
+  const shared = {
+    ...options,
+    engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
+    media: media && kindsOf(media.process.kinds),
+    featureFormat: media?.featureFormat,
+  };
+  if (vocabOnly && media !== undefined) {
+    const size = { ...settings, totalSequences: settings.sequences };
+    return new LlamaEncoder(llama, model, size, { ...shared, mediaProcess: media.process });
+  }
   const context = await model.createContext(settings);
   const engine = new LlamaEngine(llama, model, context, {
-    ...options,
+    ...shared,
     maxLoras: options.maxLoras ?? DEFAULT_MAX_LORAS,
     adapterContexts: {
       create: (filePath) => model.createContext({ ...settings, lora: { adapters: [{ filePath }] } }),
       bytes: await contextBytes(model, settings),
     },
-    engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
-    mediaProcess: media,
-    media: media && kindsOf(media.kinds),
+    mediaProcess: media?.process,
     kvFormat: await kvFormat(llama, context, options.modelPath),
   });
   try {
@@ -97,20 +111,29 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
   return engine;
 }
 
+/** A loaded projector. */
+interface OpenProjector {
+  readonly process: MediaProcess;
+  readonly featureFormat: string;
+}
+
 /** Undefined without a projector. @throws Error that says what to install, or why the projector cannot be loaded */
 async function openMedia(
-  { mmproj, modelPath, threads }: LlamaOptions,
+  { mmproj, modelPath, threads, encodesOnly = false }: LlamaOptions,
   { contextSize }: { readonly contextSize: number },
-): Promise<MediaProcess | undefined> {
+): Promise<OpenProjector | undefined> {
+  if (mmproj === undefined && encodesOnly)
+    throw new Error("A llama worker with the role encode needs the model's projector: --mmproj FILE.");
   if (mmproj === undefined) return undefined;
   const projectorPath = resolve(mmproj);
   if (!existsSync(projectorPath)) throw new Error(`There is no projector ${projectorPath} (--mmproj).`);
-  return MediaProcess.open({
+  const process = await MediaProcess.open({
     packages: findMediaPackages(dirname(resolve(modelPath))),
     modelPath: resolve(modelPath),
-    contextLength: contextSize,
+    contextLength: encodesOnly ? 0 : contextSize,
     ...{ projectorPath, threads },
   });
+  return { process, featureFormat: await featureFormatOf(projectorPath) };
 }
 
 function kindsOf({ vision, audio }: ProjectorKinds): ModelCard["media"] {

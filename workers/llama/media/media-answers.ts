@@ -1,6 +1,6 @@
-import { type GenerateRequest, type Logger, PlaneError, type PromptMedium } from "#runtime";
+import { type Logger, type MediumToEncode, PlaneError, type PromptMedium } from "#runtime";
 import { Admission } from "../../admission.ts";
-import type { Delta } from "../../engine.ts";
+import type { Delta, Encoded, EngineRequest } from "../../engine.ts";
 import type { MediaProcess } from "./media-process.ts";
 import type { AnsweredToken, MediaEnd, MediaQuestion } from "./messages.ts";
 import { TokenQueue } from "./token-queue.ts";
@@ -16,7 +16,7 @@ const DECODED = new Set([
   "audio/flac",
 ]);
 
-/** Answers the prompts with media of a llama worker, one after another. */
+/** Answers the prompts with media of a llama worker, and encodes media, one after another. */
 export class MediaAnswers {
   readonly #process: MediaProcess;
   readonly #log: Logger;
@@ -39,7 +39,7 @@ export class MediaAnswers {
     return this.#process.close();
   }
 
-  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+  async *generate(request: EngineRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     refuseUnsupported(request);
     const leave = await this.#admission.enter(signal);
     if (leave === undefined) return;
@@ -72,6 +72,28 @@ export class MediaAnswers {
     }
   }
 
+  /** Throws if llama.cpp fails. */
+  async encode(media: readonly MediumToEncode[], signal: AbortSignal): Promise<readonly Encoded[]> {
+    const encoded: Encoded[] = [];
+    for (const medium of media) encoded.push(await this.#encode(medium, signal));
+    return encoded;
+  }
+
+  async #encode({ kind, type, data }: MediumToEncode, signal: AbortSignal): Promise<Encoded> {
+    const obstacle = undecodable(kind, type);
+    if (obstacle !== undefined) return { kind: "refused", message: obstacle };
+    const leave = await this.#admission.enter(signal);
+    if (leave === undefined) throw signal.reason;
+    try {
+      const end = await this.#process.encode(data);
+      if (end.kind === "failed") throw new Error(`llama.cpp failed with a medium: ${end.message}`);
+      if (end.kind === "refused") return end;
+      return { kind: "features", features: end.features, tokens: end.tokens };
+    } finally {
+      leave();
+    }
+  }
+
   *#last(end: MediaEnd, signal: AbortSignal): Generator<Delta> {
     if (end.kind === "refused") throw new PlaneError("invalid_request", end.message);
     if (end.kind === "failed") {
@@ -87,13 +109,15 @@ export class MediaAnswers {
 }
 
 /** @throws PlaneError `invalid_request` for what prompts with media cannot have */
-function refuseUnsupported(request: GenerateRequest): void {
+function refuseUnsupported(request: EngineRequest): void {
   const { media = [], echoLogprobs, loraName, grammar } = request;
   const refuse = (sentence: string): never => {
     throw new PlaneError("invalid_request", sentence);
   };
-  for (const { kind, type } of media)
-    if (!DECODED.has(type)) refuse(`This model's worker cannot decode ${type}. ${ADVICE[kind] ?? ""}`);
+  for (const { kind, type } of media) {
+    const obstacle = undecodable(kind, type);
+    if (obstacle !== undefined) refuse(obstacle);
+  }
   if (echoLogprobs)
     refuse("This model's worker has no log probabilities of the prompt's tokens if it has media.");
   if (loraName !== undefined)
@@ -102,17 +126,21 @@ function refuseUnsupported(request: GenerateRequest): void {
     refuse("This model's worker keeps answers to prompts with media to a grammar only from their beginning.");
 }
 
+/** Why media of a type cannot be decoded, as a sentence; undefined if they can. */
+const undecodable = (kind: PromptMedium["kind"], type: string) =>
+  DECODED.has(type) ? undefined : `This model's worker cannot decode ${type}. ${ADVICE[kind] ?? ""}`.trim();
+
 const ADVICE: Partial<Record<PromptMedium["kind"], string>> = {
   image: "Send PNG, JPEG, GIF or BMP.",
   audio: "Send WAV, MP3 or FLAC.",
 };
 
-function questionOf(request: GenerateRequest): MediaQuestion {
+function questionOf(request: EngineRequest): MediaQuestion {
   const { tokens, media = [], maxTokens, sampling, grammar, ignoreEos, stopTokenIds, logprobs } = request;
   const { frequencyPenalty, presencePenalty, repetitionPenalty, seed } = sampling;
   return {
     kind: "ask",
-    media: media.map(({ position, data }) => ({ position, data, features: undefined })),
+    media: media.map(({ position, data, encoded }) => ({ position, data, features: encoded })),
     ...{ tokens, maxTokens, ignoreEos, stopTokenIds, logprobs },
     sampling: {
       temperature: sampling.temperature,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 /** llama.cpp with mtmd, its multimodal library, as npm's packages carry it; its interface is in `native-library.ts`. */
 const LLAMA = `@fugood/node-llama-${process.platform}-${process.arch}`;
-const LLAMA_VERSION = "1.7.15";
+export const LLAMA_VERSION = "1.7.15";
 /** Calls functions of C. */
 const KOFFI = "koffi";
 const KOFFI_VERSION = "3.3.4";

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/generate.proto.
  */
 export const file_stator_v1_generate: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLgBAoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBARIWCglsb3JhX25hbWUYDiABKAlIBYgBARIXCgpjYWNoZV9zYWx0GA8gASgJSAaIAQESGgoNc2hhcmVkX3Rva2VucxgQIAEoDUgHiAEBEiYKBW1lZGlhGBEgAygLMhcuc3RhdG9yLnYxLlByb21wdE1lZGl1bUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rQgsKCV9hbnN3ZXJlZEIMCgpfbG9yYV9uYW1lQg0KC19jYWNoZV9zYWx0QhAKDl9zaGFyZWRfdG9rZW5zIkoKDFByb21wdE1lZGl1bRIMCgRraW5kGAEgASgJEgwKBHR5cGUYAiABKAkSEAoIcG9zaXRpb24YAyABKA0SDAoEZGF0YRgEIAEoDCImCgdHcmFtbWFyEgwKBGdibmYYASABKAkSDQoFYWZ0ZXIYAiADKAkiWAoIS3ZTb3VyY2USDgoGZm9ybWF0GAEgASgJEg4KBnRva2VucxgCIAEoDRINCgVieXRlcxgDIAEoBBINCgVhZ2VudBgEIAEoDBIOCgZtZW1vcnkYBSABKAwiQQoPUHJlZmlsbFJlc3BvbnNlEg0KBWRlbHRhGAEgASgMEh8KAmt2GAIgASgLMhMuc3RhdG9yLnYxLkt2U291cmNlIqMCCghTYW1wbGluZxIYCgt0ZW1wZXJhdHVyZRgBIAEoAUgAiAEBEhIKBXRvcF9wGAIgASgBSAGIAQESDQoFdG9wX2sYAyABKA0SDQoFbWluX3AYBCABKAESGQoRZnJlcXVlbmN5X3BlbmFsdHkYBSABKAESGAoQcHJlc2VuY2VfcGVuYWx0eRgGIAEoARIfChJyZXBldGl0aW9uX3BlbmFsdHkYByABKAFIAogBARIRCgRzZWVkGAggASgSSAOIAQESKAoKbG9naXRfYmlhcxgJIAEoCzIULnN0YXRvci52MS5Mb2dpdEJpYXNCDgoMX3RlbXBlcmF0dXJlQggKBl90b3BfcEIVChNfcmVwZXRpdGlvbl9wZW5hbHR5QgcKBV9zZWVkIi4KCUxvZ2l0QmlhcxIRCgl0b2tlbl9pZHMYASABKAwSDgoGYmlhc2VzGAIgAygBYgZwcm90bzM");
+  fileDesc("ChhzdGF0b3IvdjEvZ2VuZXJhdGUucHJvdG8SCXN0YXRvci52MSLgBAoPR2VuZXJhdGVSZXF1ZXN0EhIKCnJlcXVlc3RfaWQYASABKAkSDQoFbW9kZWwYAiABKAkSFgoJdG9rZW5faWRzGAMgASgMSACIAQESEgoKbWF4X3Rva2VucxgEIAEoDRIlCghzYW1wbGluZxgFIAEoCzITLnN0YXRvci52MS5TYW1wbGluZxISCgppZ25vcmVfZW9zGAYgASgIEhYKDnN0b3BfdG9rZW5faWRzGAcgASgMEhUKCGxvZ3Byb2JzGAggASgNSAGIAQESGgoNZWNob19sb2dwcm9icxgJIAEoCEgCiAEBEh8KEmRhdGFfcGFyYWxsZWxfcmFuaxgKIAEoDUgDiAEBEiYKCWt2X3NvdXJjZRgLIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZRIjCgdncmFtbWFyGAwgASgLMhIuc3RhdG9yLnYxLkdyYW1tYXISFQoIYW5zd2VyZWQYDSABKA1IBIgBARIWCglsb3JhX25hbWUYDiABKAlIBYgBARIXCgpjYWNoZV9zYWx0GA8gASgJSAaIAQESGgoNc2hhcmVkX3Rva2VucxgQIAEoDUgHiAEBEiYKBW1lZGlhGBEgAygLMhcuc3RhdG9yLnYxLlByb21wdE1lZGl1bUIMCgpfdG9rZW5faWRzQgsKCV9sb2dwcm9ic0IQCg5fZWNob19sb2dwcm9ic0IVChNfZGF0YV9wYXJhbGxlbF9yYW5rQgsKCV9hbnN3ZXJlZEIMCgpfbG9yYV9uYW1lQg0KC19jYWNoZV9zYWx0QhAKDl9zaGFyZWRfdG9rZW5zIoMBCgxQcm9tcHRNZWRpdW0SDAoEa2luZBgBIAEoCRIMCgR0eXBlGAIgASgJEhAKCHBvc2l0aW9uGAMgASgNEgwKBGRhdGEYBCABKAwSKgoIZmVhdHVyZXMYBSABKAsyEy5zdGF0b3IudjEuS3ZTb3VyY2VIAIgBAUILCglfZmVhdHVyZXMiJgoHR3JhbW1hchIMCgRnYm5mGAEgASgJEg0KBWFmdGVyGAIgAygJIlgKCEt2U291cmNlEg4KBmZvcm1hdBgBIAEoCRIOCgZ0b2tlbnMYAiABKA0SDQoFYnl0ZXMYAyABKAQSDQoFYWdlbnQYBCABKAwSDgoGbWVtb3J5GAUgASgMIkEKD1ByZWZpbGxSZXNwb25zZRINCgVkZWx0YRgBIAEoDBIfCgJrdhgCIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZSKjAgoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAFIAIgBARISCgV0b3BfcBgCIAEoAUgBiAEBEg0KBXRvcF9rGAMgASgNEg0KBW1pbl9wGAQgASgBEhkKEWZyZXF1ZW5jeV9wZW5hbHR5GAUgASgBEhgKEHByZXNlbmNlX3BlbmFsdHkYBiABKAESHwoScmVwZXRpdGlvbl9wZW5hbHR5GAcgASgBSAKIAQESEQoEc2VlZBgIIAEoEkgDiAEBEigKCmxvZ2l0X2JpYXMYCSABKAsyFC5zdGF0b3IudjEuTG9naXRCaWFzQg4KDF90ZW1wZXJhdHVyZUIICgZfdG9wX3BCFQoTX3JlcGV0aXRpb25fcGVuYWx0eUIHCgVfc2VlZCIuCglMb2dpdEJpYXMSEQoJdG9rZW5faWRzGAEgASgMEg4KBmJpYXNlcxgCIAMoAWIGcHJvdG8z");
 
 /**
  * One call of a worker's endpoint `generate`. The answer's tokens travel in a compact form of their own, because a
@@ -181,6 +181,14 @@ export type PromptMedium = Message<"stator.v1.PromptMedium"> & {
    * @generated from field: bytes data = 4;
    */
   data: Uint8Array;
+
+  /**
+   * What an encode worker has made of it, if it holds that for other workers to read. Absent, or no longer there: the
+   * worker encodes the medium itself.
+   *
+   * @generated from field: optional stator.v1.KvSource features = 5;
+   */
+  features?: KvSource | undefined;
 };
 
 /**
@@ -219,20 +227,21 @@ export const GrammarSchema: GenMessage<Grammar> = /*@__PURE__*/
   messageDesc(file_stator_v1_generate, 2);
 
 /**
- * KV that a prefill worker holds for another worker to read. Gateways pass it on unread.
+ * KV of a prefill worker, or features of an encode worker, which it holds for another worker to read. Gateways pass it on
+ * unread.
  *
  * @generated from message stator.v1.KvSource
  */
 export type KvSource = Message<"stator.v1.KvSource"> & {
   /**
-   * The `kv_format` of the prefill worker's card.
+   * The `kv_format` or `feature_format` of the worker's card.
    *
    * @generated from field: string format = 1;
    */
   format: string;
 
   /**
-   * How many of the prompt's first tokens it covers.
+   * How many of the prompt's first tokens it covers, or how many tokens the medium becomes.
    *
    * @generated from field: uint32 tokens = 2;
    */
@@ -246,7 +255,7 @@ export type KvSource = Message<"stator.v1.KvSource"> & {
   bytes: bigint;
 
   /**
-   * Metadata of the prefill worker's transfer agent.
+   * Metadata of the worker's transfer agent.
    *
    * @generated from field: bytes agent = 4;
    */

@@ -19,7 +19,7 @@ export const file_stator_v1_role: GenFile = /*@__PURE__*/
  */
 export type RoleRequest = Message<"stator.v1.RoleRequest"> & {
   /**
-   * `aggregated`, `prefill` or `decode`. Required.
+   * `aggregated`, `prefill`, `decode` or `encode`. Required.
    *
    * @generated from field: string role = 1;
    */
