@@ -1,4 +1,4 @@
-import type { ModelCard } from "#runtime";
+import type { EncodedMedium, ModelCard } from "#runtime";
 import type { Encoded } from "../engines/encoding/types.ts";
 import type { ApiError, BoundTo } from "../kernel/errors.ts";
 import type { ModelMetrics } from "../kernel/metrics.ts";
@@ -271,6 +271,8 @@ export class WorkerSide extends ModelSide<WorkerMember> {
   readonly toolFormat: ToolFormat | undefined;
   /** How it marks its reasoning; undefined if it is not known to reason. */
   readonly reasoningFormat: ReasoningFormat | undefined;
+  /** Of its encode workers. */
+  readonly encoders = new EncoderTable<EncodedMedium>();
 
   constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {
     super(model, "worker");

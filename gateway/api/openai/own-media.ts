@@ -51,7 +51,7 @@ function requireKind({ kind, info }: Medium, { path }: MediaField, kinds: Prompt
 /** A prompt with media, as workers get it: nothing in it stands for them. */
 export interface OwnPromptMedia {
   readonly tokens: Uint32Array;
-  readonly media: readonly PromptMedium[];
+  readonly media: readonly (PromptMedium & { readonly identity: string })[];
   /** The same as the router compares it with others. */
   readonly prompt: Prompt;
 }
@@ -72,7 +72,7 @@ export async function ownPrompt(
 ): Promise<OwnPromptMedia> {
   const all = new Uint32Array(tokens.length + media.length * USUAL_TOKENS);
   const placed: PlacedMedia[] = [];
-  const own: PromptMedium[] = [];
+  const own: (PromptMedium & { readonly identity: string })[] = [];
   let from = 0;
   for (const [index, medium] of media.entries()) {
     const position = positions[index]!;
@@ -81,7 +81,8 @@ export async function ownPrompt(
     const identity = (await medium.digest()) ?? "";
     placed.push({ identity, offset: position + index * USUAL_TOKENS, length: USUAL_TOKENS });
     const kind = mediaKinds.find((each) => each === medium.kind);
-    if (kind !== undefined) own.push({ kind, type: mediaTypeOf(medium), position, data: medium.bytes() });
+    if (kind !== undefined)
+      own.push({ kind, type: mediaTypeOf(medium), position, data: medium.bytes(), identity });
   }
   all.set(tokens.subarray(from), from + media.length * USUAL_TOKENS);
   // How many tokens the worker makes of a medium is not known, so these only serve to compare requests.

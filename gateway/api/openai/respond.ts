@@ -3,7 +3,7 @@ import type { Grammar } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { AnswerReading } from "../../requests/tokens/job.ts";
+import type { AnswerReading, JobMedium } from "../../requests/tokens/job.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
@@ -67,7 +67,7 @@ export async function respond(
       requestId,
       model,
       prompt: media?.prompt ?? exactPrompt(tokens),
-      ...(media && { media: { tokens, items: media.media } }),
+      ...(media && { media: { tokens, items: identified(media.media, salts[prompt]?.namespace) } }),
       salt: adapter === undefined ? salts[prompt] : { ...salts[prompt], loraName: adapter },
       maxTokens,
       sampling: forChoice(sampling, index),
@@ -102,3 +102,7 @@ export function requireStreamForOptions(body: GenerationFields): void {
   if (!body.stream_options || body.stream) return;
   throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
 }
+
+/** Media with ids that only requests of one cache namespace have in common. */
+const identified = (media: OwnPromptMedia["media"], namespace = ""): JobMedium[] =>
+  media.map(({ identity, ...medium }) => ({ ...medium, id: `${namespace} ${identity}` }));

@@ -24,6 +24,8 @@ export class AnswerReader {
   /** Undefined if all of the answer is text. */
   readonly #parts: AnswerParts | undefined;
   #hasBegun = false;
+  /** The names of the encode workers that encoded media for it. */
+  encodeWorkers: readonly string[] = [];
 
   constructor(job: TokenJob, output: TokenOutput, life: Life<WorkerMember>) {
     this.#job = job;
@@ -112,7 +114,8 @@ export class AnswerReader {
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     const { prompt, model } = this.#job;
-    this.#output.onStart(placementOf(this.#life.route!, Math.floor(prompt.tokens.length / model.blockSize)));
+    const placement = placementOf(this.#life.route!, Math.floor(prompt.tokens.length / model.blockSize));
+    this.#output.onStart({ ...placement, encodeWorkers: this.encodeWorkers });
   }
 
   #add(message: DeltaDecoder): FinishReason | undefined {

@@ -33,7 +33,12 @@ export interface TokenJob extends LifeJob<WorkerMember> {
 export interface JobMedia {
   /** With nothing in the place of media. */
   readonly tokens: Uint32Array;
-  readonly items: readonly PromptMedium[];
+  readonly items: readonly JobMedium[];
+}
+
+export interface JobMedium extends PromptMedium {
+  /** What encode workers know it by: the same for the same bytes, and only in requests that may share a cache. */
+  readonly id: string;
 }
 
 export interface AnswerReading {

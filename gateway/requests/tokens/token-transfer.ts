@@ -13,6 +13,7 @@ import type { RemotePrefill, Route, RouteRequest } from "../../routing/route.ts"
 import { Life, type LifeContext } from "../life.ts";
 import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerReader } from "./answer-reader.ts";
+import { MediaFeaturesStage } from "./encode/media-features.ts";
 import type { TokenJob, TokenOutput, Usage } from "./job.ts";
 import { reportCallFailure } from "./plane-failure.ts";
 import { PrefillHandoff } from "./prefill-handoff.ts";
@@ -36,6 +37,8 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   readonly #request: WorkerRequest;
   readonly #silence: SilenceTimer;
   readonly #handoff: PrefillHandoff;
+  /** Set if its prompt has media. */
+  readonly #features: MediaFeaturesStage | undefined;
   #call: ClientCall | undefined;
   /** Calls made so far. A cancelled call still reports its end, which must not end the next call. */
   #calls = 0;
@@ -58,6 +61,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#request = new WorkerRequest(job, this.#answer);
     const { firstByteMs, idleMs } = context.options;
     this.#silence = new SilenceTimer(firstByteMs, idleMs, (ms) => this.#onSilence(ms));
+    this.#features = job.media && new MediaFeaturesStage(job, context);
     const { prefills } = job.model.metrics.routing;
     this.#handoff = new PrefillHandoff(job.requestId, prefills, context.warnings, {
       onPrefilled: (delta, kv) => this.#onPrefilled(delta, kv),
@@ -107,7 +111,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   send(route: Route<WorkerMember>): void {
     const { prefill } = route.plan;
-    if (prefill === undefined) this.#ask(route);
+    if (prefill === undefined) this.#encodeAndAsk(route);
     else if (!this.#request.suits(prefill.worker)) {
       route.prefillHere();
       this.#ask(route);
@@ -117,14 +121,26 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     }
   }
 
-  /** @param kv the KV blocks of the prompt, if another worker has computed it */
-  #ask(route: Route<WorkerMember>, kv?: KvSource): void {
+  #encodeAndAsk(route: Route<WorkerMember>): void {
+    this.#answer.encodeWorkers = [];
+    const encoding = this.#features?.begin(route.worker);
+    if (encoding === undefined) this.#ask(route);
+    else
+      void encoding.then((features) => {
+        if (features === undefined) return;
+        this.#answer.encodeWorkers = features.encoders;
+        this.#ask(route, { features: features.sources });
+      });
+  }
+
+  /** @param sources what other workers hold for it */
+  #ask(route: Route<WorkerMember>, sources: Parameters<WorkerRequest["encode"]>[1] = {}): void {
     const { client } = route.worker;
     if (client === undefined || !this.#request.suits(route.worker)) {
       this.life.refuse(noWorkerReady(this.#job.model.name, this.#boundTo), "unsent");
       return;
     }
-    this.#call = client.call("generate", this.#request.encode(route, kv), this.#nextReceiver(), {
+    this.#call = client.call("generate", this.#request.encode(route, sources), this.#nextReceiver(), {
       deadlineMs: timeLeft(this.#bounds),
     });
     this.#silence.start();
@@ -144,7 +160,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
     this.#routeCachedTokens = undefined;
     this.#isAnswering = false;
     this.#request.continueFromHere();
-    this.#ask(this.life.route!, kv);
+    this.#ask(this.life.route!, { kvSource: kv });
   }
 
   /** Applies backpressure to the worker while the client reads too slowly. */
@@ -161,6 +177,7 @@ export class TokenTransfer implements Transfer<WorkerMember> {
   /** Cancels the call, so that the engine stops within one token. */
   abort(): void {
     this.#silence.stop();
+    this.#features?.end();
     this.#handoff.end();
     const call = this.#call;
     this.#call = undefined;

@@ -5,6 +5,9 @@ import type { Prompt } from "../../routing/prompt.ts";
 import type { AnswerReader } from "./answer-reader.ts";
 import type { TokenJob } from "./job.ts";
 
+/** Where what was made of media can be read, by the media's ids. */
+type FeatureSources = ReadonlyMap<string, KvSource>;
+
 /** What a worker is asked: to answer the prompt or, after a move, to continue the answer. */
 export class WorkerRequest {
   readonly #job: TokenJob;
@@ -65,8 +68,14 @@ export class WorkerRequest {
     return salt?.namespace === undefined || features.cacheSalt === true;
   }
 
-  /** @param kvSource the KV blocks of the prompt, if another worker has computed it */
-  encode({ worker, rank }: Assignment<WorkerMember>, kvSource?: KvSource): Uint8Array {
+  /**
+   * @param kvSource the KV blocks of the prompt, if another worker has computed it
+   * @param features what encode workers hold of its media, by their ids
+   */
+  encode(
+    { worker, rank }: Assignment<WorkerMember>,
+    { kvSource, features }: { kvSource?: KvSource | undefined; features?: FeatureSources | undefined } = {},
+  ): Uint8Array {
     const { model, requestId, sampling, maxTokens, ignoreEos, logprobs, echoLogprobs, grammar, media } =
       this.#job;
     const { loraName, namespace, sharedBlocks } = this.#job.salt ?? {};
@@ -84,7 +93,9 @@ export class WorkerRequest {
       ...(loraName !== undefined && { loraName }),
       ...(namespace !== undefined && { cacheSalt: namespace }),
       ...(sharedBlocks && { sharedTokens: sharedBlocks * model.blockSize }),
-      ...(media !== undefined && { media: [...media.items] }),
+      ...(media !== undefined && {
+        media: media.items.map(({ id, ...medium }) => ({ ...medium, features: features?.get(id) })),
+      }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),
     });

@@ -39,7 +39,7 @@ export class EncoderTable<Result> {
     return undefined;
   }
 
-  /** The encoder that has encoded a medium, for display. */
+  /** The encoder that has encoded a medium. */
   holderOf(id: string): string | undefined {
     return this.#known.get(id)?.encoder;
   }
@@ -49,11 +49,13 @@ export class EncoderTable<Result> {
   }
 
   /**
-   * The encoder for a medium: the one with the least to do, and among equals always the same one for a medium, whose
-   * caches may still have it.
+   * The encoder for a medium: the one that has encoded it before; else the one with the least to do, and among equals always
+   * the same one for a medium, whose caches may still have it.
    * @param encoders names; not empty
    */
   choose(id: string, encoders: readonly string[]): string {
+    const holder = this.holderOf(id);
+    if (holder !== undefined && encoders.includes(holder)) return holder;
     const least = Math.min(...encoders.map((name) => this.loadOf(name)));
     const free = encoders.filter((name) => this.loadOf(name) === least);
     const score = (name: string) => rendezvousScore(hashText(id), hashText(name));

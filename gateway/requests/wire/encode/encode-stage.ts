@@ -6,10 +6,10 @@ import type { EngineMember } from "../../../models/members/engine-member.ts";
 import type { SharedWork } from "../../../routing/encode/encoder-table.ts";
 import { isEncodeWorker } from "../../../routing/filters/role.ts";
 import type { Route } from "../../../routing/route.ts";
+import { EncodeError } from "../../encoding/encode-error.ts";
 import { engineRequest } from "../engine-request.ts";
 import type { EncodableMedium, WireContext, WireJob } from "../job.ts";
 import { timeoutsOf } from "../timeouts.ts";
-import { EncodeError } from "./encode-error.ts";
 import { EncoderCall } from "./encoder-call.ts";
 
 /** What a request's media were encoded to, for the engine that computes its prompt. */

@@ -10,8 +10,8 @@ import type {
   HttpTimeouts,
   HttpTransport,
 } from "../../../wire/types.ts";
+import { EncodeError, type EncodeFailure } from "../../encoding/encode-error.ts";
 import { readWhole } from "../whole-answer.ts";
-import { EncodeError, type EncodeFailure } from "./encode-error.ts";
 
 export interface EncoderCallOptions<Answer> {
   readonly encoder: EngineMember;
