@@ -18,13 +18,19 @@ import { decodeDrainRequest, encodeDrainRequest } from "../runtime/drain.ts";
 import {
   decodeEmbeddings,
   decodeEmbedRequest,
+  decodeEncodeRequest,
+  decodeEncodeResponse,
   decodeGenerateRequest,
   decodePrefillResponse,
   decodeTokenizeRequest,
   decodeTranscribeEvent,
   decodeTranscribeRequest,
+  type EncodedMedium,
+  type EncodeRequest,
   encodeEmbeddings,
   encodeEmbedRequest,
+  encodeEncodeRequest,
+  encodeEncodeResponse,
   encodeGenerateRequest,
   encodePrefillResponse,
   encodeTokenizeRequest,
@@ -281,6 +287,43 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     },
     least: generate,
   }),
+  "GenerateRequest with features": message<GenerateRequest>({
+    write: encodeGenerateRequest,
+    read: decodeGenerateRequest,
+    value: {
+      ...generate,
+      media: [
+        { kind: "image", type: "image/png", position: 1, data: Uint8Array.of(0x89, 0x50), features: kv },
+      ],
+    },
+    least: {
+      ...generate,
+      media: [{ kind: "image", type: "image/png", position: 0, data: Uint8Array.of(0x89, 0x50) }],
+    },
+  }),
+  EncodeRequest: message<EncodeRequest>({
+    write: encodeEncodeRequest,
+    read: decodeEncodeRequest,
+    value: {
+      requestId: "req-1",
+      media: [{ id: "a1", kind: "image", type: "image/png", data: Uint8Array.of(0x89, 0x50) }],
+    },
+    least: {
+      requestId: "",
+      media: [{ id: "a1", kind: "image", type: "image/png", data: new Uint8Array(0) }],
+    },
+  }),
+  EncodeResponse: message<readonly EncodedMedium[]>({
+    write: encodeEncodeResponse,
+    read: decodeEncodeResponse,
+    value: [
+      { kind: "features", source: kv },
+      { kind: "text", text: "A sign: “Über 3 m”" },
+      { kind: "refused", message: "It is damaged." },
+      { kind: "missing" },
+    ],
+    least: [],
+  }),
   PrefillResponse: message<PrefillResponse>({
     write: encodePrefillResponse,
     read: decodePrefillResponse,
@@ -481,6 +524,12 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     write: instanceValue,
     read: (value) => instanceSchema.parse(value),
     value: { ...instance, card: { ...instance.card, media: ["image", "audio"] } },
+    least: instance,
+  }),
+  "Instance with featureFormat": message<Instance>({
+    write: instanceValue,
+    read: (value) => instanceSchema.parse(value),
+    value: { ...instance, card: { ...instance.card, role: "encode", featureFormat: "llama.cpp mtmd=1" } },
     least: instance,
   }),
   "Instance with kvFormat": message<Instance>({

@@ -9,8 +9,8 @@ describe("role requests", () => {
   test("are refused if they name no role of a worker, or are malformed", () => {
     const encode = new TextEncoder();
     const named = (role: string) => Uint8Array.of(10, role.length, ...encode.encode(role));
-    expect(() => decodeRoleRequest(named("encode"))).toThrow(
-      "A worker cannot have the role 'encode'. Roles: aggregated, prefill, decode.",
+    expect(() => decodeRoleRequest(named("router"))).toThrow(
+      "A worker cannot have the role 'router'. Roles: aggregated, prefill, decode, encode.",
     );
     for (const payload of [new Uint8Array(0), Uint8Array.of(0xc1), named("boss")])
       expect(() => decodeRoleRequest(payload)).toThrow(expect.objectContaining({ code: "invalid_request" }));

@@ -221,8 +221,9 @@ async function cardOf(engine: Engine, options: WorkerHostOptions): Promise<Model
     ...(toolParser !== undefined && { toolParser }),
     ...(reasoningParser !== undefined && { reasoningParser }),
   };
-  checkRole(role ?? card.role, engine);
-  return role === undefined ? card : { ...card, role };
+  if (role === undefined) return card;
+  checkRole(role, engine);
+  return { ...card, role };
 }
 
 const register = (discovery: Discovery, instance: Instance, lease: Lease) =>

@@ -1,3 +1,4 @@
+import { workerRoles } from "#runtime";
 import { access, encryption, engineEncryption, file, keysOption, workerEncryption } from "./groups/access.ts";
 import { admission } from "./groups/admission.ts";
 import { attachment, engineOptions, modelNaming, seconds, trying } from "./groups/attach.ts";
@@ -107,8 +108,9 @@ export const workerOptions = {
     min: 1,
     max: 1024,
   }),
-  role: choice(["aggregated", "prefill", "decode"], {
-    describe: "Computes prompts (prefill), continues from their KV (decode), or both.",
+  role: choice(workerRoles, {
+    describe:
+      "Computes prompts (prefill), continues from their KV (decode), or both; or encodes media for those (encode).",
     default: "aggregated",
   }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),
@@ -176,6 +178,12 @@ export const upOptions = {
   }),
   "decode-workers": number({
     describe: "Worker processes that continue from the KV of prefill workers.",
+    default: 0,
+    min: 0,
+    max: 256,
+  }),
+  "encode-workers": number({
+    describe: "Worker processes that only encode media, for the others. See docs/multimodal.md.",
     default: 0,
     min: 0,
     max: 256,

@@ -16,7 +16,7 @@ const DEFAULT_WORKERS = 2;
  */
 export function plannedWorkers(
   engine: string,
-  options: Pick<UpOptions, "workers" | "prefill-workers" | "decode-workers">,
+  options: Pick<UpOptions, "workers" | "prefill-workers" | "decode-workers" | "encode-workers">,
 ): PlannedWorker[] {
   const { "prefill-workers": prefill, "decode-workers": decode } = options;
   const aggregated = options.workers ?? (prefill + decode > 0 ? 0 : DEFAULT_WORKERS);
@@ -32,5 +32,6 @@ export function plannedWorkers(
     ...some("aggregated", aggregated, engine),
     ...some("prefill", prefill, `${engine}-prefill`),
     ...some("decode", decode, `${engine}-decode`),
+    ...some("encode", options["encode-workers"], `${engine}-encode`),
   ];
 }
