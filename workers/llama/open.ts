@@ -71,7 +71,7 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
   }
   const settings = {
     sequences: options.sequences ?? 4,
-    contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, model.trainContextSize),
+    contextSize: Math.min(options.contextLength ?? DEFAULT_CONTEXT_LENGTH, trainedLength(model)),
     batchSize: BATCH_SIZE,
     // With a sliding window, a prefix is reusable only within its last few hundred tokens.
     swaFullCache: true,
@@ -110,6 +110,10 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
   }
   return engine;
 }
+
+/** The model's own context length, from its file: llama.cpp does not tell it of a vocabulary alone. */
+const trainedLength = ({ fileInsights, trainContextSize }: LlamaModel) =>
+  fileInsights.trainContextSize ?? trainContextSize;
 
 /** A loaded projector. */
 interface OpenProjector {

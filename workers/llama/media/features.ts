@@ -28,10 +28,12 @@ export function unpackFeatures(bytes: Uint8Array): Features {
   const count = bytes.length < HEADER_BYTES ? 0 : view.getUint32(12, true);
   if (bytes.length !== HEADER_BYTES + count * FLOAT_BYTES || count === 0)
     throw new Error("The features of a medium are incomplete.");
+  // A copy, because floats must be aligned.
+  const embeddings = new Float32Array(count);
+  new Uint8Array(embeddings.buffer).set(bytes.subarray(HEADER_BYTES));
   return {
     isAudio: view.getUint32(0, true) === 1,
     size: [view.getUint32(4, true), view.getUint32(8, true)],
-    // A copy, because floats must be aligned.
-    embeddings: new Float32Array(bytes.slice(HEADER_BYTES).buffer),
+    embeddings,
   };
 }

@@ -131,7 +131,9 @@ export class MediaModel {
     };
     for (const { position, data, features } of media) {
       addText(position);
-      parts.push(...(await this.#partsOfMedium(features ?? (await this.encode(data)).features, held)));
+      const given = features && (await this.#partsOfMedium(features, held).catch(() => undefined));
+      // Features that do not suit the model are of no use; the medium itself is.
+      parts.push(...(given ?? (await this.#partsOfMedium((await this.encode(data)).features, held))));
     }
     addText(tokens.length);
     return parts;
