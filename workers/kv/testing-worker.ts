@@ -3,7 +3,11 @@ import {
   createLogger,
   DeltaDecoder,
   type Discovery,
+  decodeEncodeResponse,
   decodePrefillResponse,
+  type EncodedMedium,
+  encodeEncodeRequest,
+  encodeEndpoint,
   encodeGenerateRequest,
   encodeLoadLoraRequest,
   encodeRoleRequest,
@@ -12,6 +16,7 @@ import {
   type GenerateRequest,
   type KvTransfer,
   loadLoraEndpoint,
+  type MediumToEncode,
   openMemoryDiscovery,
   type PlaneError,
   type PrefillResponse,
@@ -119,6 +124,13 @@ export class WorkerClient {
   async tokenize(text: string): Promise<Uint32Array> {
     const payload = encodeTokenizeRequest({ text, special: true });
     return bytesToTokens(await unaryCall(this.#client, "tokenize", payload, { deadlineMs: 60_000 }));
+  }
+
+  async encode(media: readonly MediumToEncode[]): Promise<EncodedMedium[]> {
+    const payload = encodeEncodeRequest({ requestId: "req-1", media: [...media] });
+    return decodeEncodeResponse(
+      await unaryCall(this.#client, encodeEndpoint, payload, { deadlineMs: 60_000 }),
+    );
   }
 
   role(role: WorkerRole): Promise<void> {

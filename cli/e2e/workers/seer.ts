@@ -1,5 +1,5 @@
-import type { GenerateRequest, PromptMedium } from "#runtime";
-import type { Delta, Engine } from "#workers";
+import type { PromptMedium } from "#runtime";
+import type { Delta, Engine, EngineRequest } from "#workers";
 import { bytePieces, bytesOfTokens, END_TOKEN, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 import { byteCard } from "./byte-card.ts";
 
@@ -9,7 +9,7 @@ export const MEDIUM_TOKENS = 10;
 /** An engine that repeats its prompt, a byte per token, with what it got in the place of each medium. */
 export class Seer implements Engine {
   readonly card;
-  readonly requests: GenerateRequest[] = [];
+  readonly requests: EngineRequest[] = [];
   /** Waits before the answer's last token. */
   gate: Promise<void> = Promise.resolve();
   /** Fails once, before the answer's last token. */
@@ -37,15 +37,16 @@ export class Seer implements Engine {
     return this.requests.at(-1)?.media ?? [];
   }
 
-  async *generate(request: GenerateRequest, signal: AbortSignal): AsyncGenerator<Delta> {
+  async *generate(request: EngineRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     const { tokens, media = [] } = request;
     this.requests.push(request);
     signal.addEventListener("abort", () => this.onCancelled());
     let from = 0;
-    const parts = media.map(({ position, kind, type, data }) => {
+    const parts = media.map(({ position, kind, type, data, encoded }) => {
       const text = tokens.subarray(from, position);
       from = position;
-      return `${decoder.decode(bytesOfTokens(text))}[${kind} ${type} ${data.length}]`;
+      const what = encoded === undefined ? `${kind} ${type} ${data.length}` : decoder.decode(encoded);
+      return `${decoder.decode(bytesOfTokens(text))}[${what}]`;
     });
     const answer = new TextEncoder().encode(
       parts.join("") + decoder.decode(bytesOfTokens(tokens.subarray(from))),
