@@ -36,8 +36,8 @@ let modelPath: string;
 let mmproj: string;
 let engine: Engine;
 
-const open = (projector: string) =>
-  openLlama({ modelPath, mmproj: projector, threads: 2, contextLength: 512, log });
+const open = (projector: string, more: object = {}) =>
+  openLlama({ modelPath, mmproj: projector, threads: 2, contextLength: 512, log, ...more });
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -202,6 +202,50 @@ describe("a llama worker with a projector", () => {
     const request = requestFor(tokens, { media: [picture(PNG, 0)], maxTokens: 1 });
     const [delta] = await collect(engine.generate(request, never));
     expect(delta!.mediaTokens).toBe(plain!.mediaTokens);
+  });
+});
+
+describe("a llama worker that only encodes", () => {
+  test("makes features with which another one answers as with the pictures themselves, token for token", async () => {
+    const encoder = await open(mmproj, { encodesOnly: true });
+    try {
+      expect(encoder.card).toMatchObject({
+        media: ["image"],
+        featureFormat: engine.card.featureFormat,
+        tokenizer: engine.card.tokenizer,
+        blockSize: engine.card.blockSize,
+      });
+      const media = [PNG, OTHER_PNG].map((base64) => ({ ...picture(base64, 0), id: base64 }));
+      const [first, second] = await encoder.encode!(media, never);
+      if (first?.kind !== "features" || second?.kind !== "features") throw new Error("It has no features.");
+      expect(first.tokens).toBe(PICTURE_TOKENS);
+      const { length } = await engine.tokenize!(BEFORE);
+      const given = (base64: string, encoded: Uint8Array) => [{ ...picture(base64, length), encoded }];
+      const logprobs = { logprobs: 2 };
+      const whole = await answer([PNG], logprobs);
+      expect(await answer([PNG], { ...logprobs, media: given(PNG, first.features) })).toEqual(whole);
+      // It is the features that count.
+      const other = tokensOf(await answer([OTHER_PNG]));
+      expect(tokensOf(await answer([PNG], { media: given(PNG, second.features) }))).toEqual(other);
+      // What is no use is made anew.
+      const broken = given(PNG, first.features.slice(0, 100));
+      expect(tokensOf(await answer([PNG], { media: broken }))).toEqual(tokensOf(whole));
+      await expect(collect(encoder.generate(requestFor(new Uint32Array(1)), never))).rejects.toThrow(
+        "only encodes media",
+      );
+      const damaged = { ...picture(PNG.slice(0, 80), 0), id: "damaged" };
+      expect(await encoder.encode!([damaged], never)).toMatchObject([
+        { kind: "refused", message: expect.stringContaining("damaged") },
+      ]);
+    } finally {
+      await encoder.close();
+    }
+  });
+
+  test("needs a projector", async () => {
+    await expect(
+      openLlama({ modelPath, encodesOnly: true, threads: 1, contextLength: 512, log }),
+    ).rejects.toThrow("--mmproj");
   });
 });
 
