@@ -39,6 +39,7 @@ export interface CheckedRequest {
 /** The media of a request, by what stands for them in its body. */
 export class RequestMedia {
   readonly #byText = new Map<string, Medium>();
+  readonly #readings = new Map<Medium, string>();
 
   get size(): number {
     return this.#byText.size;
@@ -46,6 +47,16 @@ export class RequestMedia {
 
   add(text: string, medium: Medium): void {
     this.#byText.set(text, medium);
+  }
+
+  /** @param reading text that a model gets in place of the medium */
+  replace(medium: Medium, reading: string): void {
+    this.#readings.set(medium, reading);
+  }
+
+  /** Text that a model gets in place of a medium; undefined if it gets the medium itself. */
+  readingOf(medium: Medium): string | undefined {
+    return this.#readings.get(medium);
   }
 
   /** @param text of a media field; after translation to another API, the data may be in a data: URL */

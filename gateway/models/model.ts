@@ -17,7 +17,7 @@ import { TextTokens } from "../prompts/tokenizers/text-tokens.ts";
 import type { Tokenizer } from "../prompts/tokenizers/tokenizer.ts";
 import { tokenizingReader } from "../prompts/tokenizing-reader.ts";
 import { EncoderTable } from "../routing/encode/encoder-table.ts";
-import { answersAlone, canDecode, isPrefillWorker } from "../routing/filters/role.ts";
+import { answersAlone, canDecode, isEncodeWorker, isPrefillWorker } from "../routing/filters/role.ts";
 import type { PendingRoute, RouteHandler, RouteSource } from "../routing/queue/route-source.ts";
 import { RecentlyLeft } from "../routing/recently-left.ts";
 import type { PeekRequest, RouteRequest } from "../routing/route.ts";
@@ -118,6 +118,25 @@ export abstract class Model {
   /** Whether it has no members now. */
   get isEmpty(): boolean {
     return this.#members.size === 0;
+  }
+
+  /** Whether all of its members only encode media for others. */
+  get isEncoder(): boolean {
+    for (const member of this.#members) if (!isEncodeWorker(member)) return false;
+    return this.#members.size > 0;
+  }
+
+  /** Its workers that are ready to encode media to a format. */
+  encodersOf(format: string): WorkerMember[] {
+    return [...this.#members]
+      .filter((member): member is WorkerMember => member.kind === "worker")
+      .filter(
+        (member) =>
+          isEncodeWorker(member) &&
+          member.isReady &&
+          member.client !== undefined &&
+          member.instance.card.featureFormat === format,
+      );
   }
 
   /** Whether it has members of this kind, ready or not. */

@@ -1,6 +1,8 @@
-import { nearest } from "#runtime";
+import { type EncodedMedium, nearest, textFormat } from "#runtime";
 import { ApiError, noWorkerReady } from "../kernel/errors.ts";
+import { EncoderTable } from "../routing/encode/encoder-table.ts";
 import type { LocalModel } from "./local-model.ts";
+import type { WorkerMember } from "./members/member.ts";
 import type { Model, WorkerSide } from "./model.ts";
 import { type ResourceDirectory, ResourceLocations } from "./resource-locations.ts";
 
@@ -42,6 +44,8 @@ export interface ModelsOptions<Found extends Model> {
 export class Models<Found extends Model = LocalModel> {
   /** Where resources stored at engines are. */
   readonly resources: ResourceDirectory;
+  /** What the readers have read, and are reading. */
+  readonly readings = new EncoderTable<EncodedMedium>();
   readonly #create: (name: string, blockSize: number) => Found;
   readonly #names: ModelNames;
   readonly #models = new Map<string, Found>();
@@ -71,9 +75,19 @@ export class Models<Found extends Model = LocalModel> {
     return [...this.#models.values()].filter(({ isEmpty }) => !isEmpty);
   }
 
-  /** The same, including the operator's aliases. */
+  /** The same without those that only encode media for others. */
+  offered(): Found[] {
+    return this.all().filter(({ isEncoder }) => !isEncoder);
+  }
+
+  /** The workers that turn media into text, for models without media of their own. */
+  readers(): WorkerMember[] {
+    return this.all().flatMap((model) => (model.isEncoder ? model.encodersOf(textFormat) : []));
+  }
+
+  /** The offered models, including the operator's aliases. */
   list(): ListedModel[] {
-    return this.all().map((model) => ({
+    return this.offered().map((model) => ({
       name: model.name,
       aliases: this.#aliasesOf(model),
       adapters: model.adapters,
@@ -85,7 +99,7 @@ export class Models<Found extends Model = LocalModel> {
   /** The model, if there is exactly one. */
   get only(): FoundModel<Found> | undefined {
     this.#forget();
-    const listed = this.all();
+    const listed = this.offered();
     const [model, second] = listed.length === 0 ? this.#models.values() : listed;
     if (model === undefined || second !== undefined) return undefined;
     return { model, adapter: undefined, rename: undefined };

@@ -64,6 +64,8 @@ export class MarkedMedia {
     if (mediaKindOf(part) === undefined) return undefined;
     const medium = textIn(part, (text) => media.find(text));
     if (medium === undefined) return undefined;
+    const reading = media.readingOf(medium);
+    if (reading !== undefined) return { type: "text", text: reading };
     // The same picture can be in a conversation twice.
     this.#media.push(medium);
     return { type: "text", text: `${this.#name}${this.#media.length - 1}.` };

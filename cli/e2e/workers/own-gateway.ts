@@ -76,7 +76,7 @@ export async function startOwnGateway(
     await discovery.close();
   });
   const ready = () => {
-    const models = gateway.models.all().filter(({ isReady }) => isReady);
+    const models = gateway.models.all().filter(({ isReady, isEncoder }) => isReady || isEncoder);
     return models.flatMap((model) => model.views().filter(({ canServe }) => canServe)).length;
   };
   const members = workers.length + (options.engines?.length ?? 0);

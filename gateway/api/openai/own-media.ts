@@ -9,35 +9,48 @@ import { NO_MEDIA, RequestMedia, readWholeMedia } from "../../media/read-media.t
 import type { WorkerSide } from "../../models/model.ts";
 import { exactPrompt, type PlacedMedia, type Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { replaceByReadings } from "./media-readings.ts";
 
 export type PromptKinds = NonNullable<WorkerSide["card"]["media"]>;
 
 /** The kinds of media that the workers of the model that a body names take; none if it names no model of theirs. */
 export function kindsTaken({ models }: GatewayDependencies, raw: unknown): PromptKinds {
   const name: unknown = isRecord(raw) ? raw.model : undefined;
-  const found = typeof name === "string" ? models.find(name) : undefined;
-  return found?.model.workers?.card.media ?? [];
+  const workers = typeof name === "string" ? models.find(name)?.model.workers : undefined;
+  return workers === undefined ? [] : kindsOf(models, workers);
+}
+
+/** Those of a model, or without any those that readers turn into text for it. */
+function kindsOf(models: GatewayDependencies["models"], { card }: WorkerSide): PromptKinds {
+  if (card.media !== undefined) return card.media;
+  const kinds = new Set(models.readers().flatMap(({ instance }) => instance.card.media ?? []));
+  return mediaKinds.filter((kind) => kinds.has(kind));
 }
 
 /**
- * Reads, checks and fetches the media of a request that workers answer.
+ * Reads, checks and fetches the media of a request that workers answer. A model without media of its own gets what readers
+ * read in them.
  * @param body what has the conversation, with whole media
  * @throws ApiError 400 with the path of a medium that is faulty, or of a kind that the model does not take
  */
 export async function readOwnMedia(
   context: Context<GatewayEnv>,
-  { access }: GatewayDependencies,
-  { card }: WorkerSide,
+  dependencies: GatewayDependencies,
+  model: WorkerSide,
   body: Readonly<Record<string, unknown>>,
 ): Promise<RequestMedia> {
-  const kinds = card.media ?? [];
+  const { access, models } = dependencies;
+  const kinds = kindsOf(models, model);
   if (kinds.length === 0) return NO_MEDIA;
   const { cacheSalt: owner = "" } = context.var;
   const media = new RequestMedia();
-  for (const { field, medium } of await readWholeMedia(body, access.media, owner)) {
+  const fields = await readWholeMedia(body, access.media, owner);
+  for (const { field, medium } of fields) {
     requireKind(medium, field, kinds);
     media.add(field.text, medium);
   }
+  if (model.card.media === undefined && fields.length > 0)
+    await replaceByReadings(context, dependencies, media, fields);
   return media;
 }
 

@@ -15,10 +15,14 @@ export function health(
   const showsNames = !context.get("hidesNames");
   const models = all.all().map((model) => {
     const { name } = model;
-    const isReady = model.isReady && !model.isWarming;
     const workers = model.views();
+    const { isEncoder } = model;
+    const isReady = isEncoder
+      ? workers.some(({ status }) => status === "ready")
+      : model.isReady && !model.isWarming;
     return {
       ...(showsNames && { name }),
+      ...(isEncoder && { role: "encode" }),
       status: isReady ? "ready" : workers.some(({ status }) => status === "down") ? "down" : "starting",
       workers: workers.map(({ instance, kind, role, status }) => ({
         ...(showsNames && { name: instance.name }),
@@ -28,7 +32,8 @@ export function health(
       })),
     };
   });
-  const isReady = models.some((model) => model.status === "ready") && !state.isDraining;
+  const isReady =
+    models.some(({ status, role }) => status === "ready" && role === undefined) && !state.isDraining;
   const isDown = models.some((model) => model.status === "down");
   const status = isReady ? "ready" : state.isDraining ? "draining" : isDown ? "down" : "starting";
   const refused = discovered.refused().map(({ field, ...rest }) => ({ field, ...(showsNames && rest) }));

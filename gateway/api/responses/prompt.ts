@@ -34,7 +34,7 @@ export async function readResponse(
   maxTokens?: number | null,
   media?: RequestMedia,
 ): Promise<ChatPrompt> {
-  if (!model.card.media?.includes("image") || media === undefined) refuseImages(items, body);
+  if (media === undefined || media.size === 0) refuseImages(items, body);
   const calls = callsOf(body);
   const structured = structuredOf(body);
   for (let kept = items; ; kept = withoutOldest(kept)) {

@@ -14,7 +14,7 @@ export interface SharedMedium {
 
 export interface SharedEncodingOptions<Worker, Medium, Result> {
   readonly table: EncoderTable<Result>;
-  readonly metrics: EncodeMetrics;
+  readonly metrics: Pick<EncodeMetrics, "count">;
   /** How long a request waits for encoders. */
   readonly encodeMs: number;
   readonly warnings: Warnings;
