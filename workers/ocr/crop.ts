@@ -6,21 +6,22 @@ const MOST_SAMPLES = 4;
 
 /**
  * Cuts a line out of a picture and turns it level, at the height that a network reads. Pixels outside are those of the edge.
- * @param height of the strip; its width follows from the box's form
+ * @param height of the strip
+ * @param squeeze its width, for each pixel that it would have in the box's own form
  */
-export function cropLine(picture: Picture, box: LineBox, height: number): Picture {
-  const scale = box.thickness / height;
-  const width = Math.max(1, Math.round(box.length / scale));
+export function cropLine(picture: Picture, box: LineBox, height: number, squeeze = 1): Picture {
+  const width = Math.max(1, Math.round((box.length / box.thickness) * height * squeeze));
+  const [byColumn, byRow] = [box.length / width, box.thickness / height];
   const [cos, sin] = [Math.cos(box.angle), Math.sin(box.angle)];
-  const samples = Math.min(MOST_SAMPLES, Math.max(1, Math.round(scale)));
+  const samples = Math.min(MOST_SAMPLES, Math.max(1, Math.round(Math.max(byColumn, byRow))));
   const pixels = new Uint8Array(width * height * CHANNELS);
   const sampler = new Sampler(picture);
   for (let row = 0; row < height; row++)
     for (let column = 0; column < width; column++) {
       sampler.clear();
       for (let sample = 0; sample < samples * samples; sample++) {
-        const along = (column + ((sample % samples) + 0.5) / samples) * scale - box.length / 2;
-        const across = (row + (Math.floor(sample / samples) + 0.5) / samples) * scale - box.thickness / 2;
+        const along = (column + ((sample % samples) + 0.5) / samples) * byColumn - box.length / 2;
+        const across = (row + (Math.floor(sample / samples) + 0.5) / samples) * byRow - box.thickness / 2;
         sampler.add(box.center.x + along * cos - across * sin, box.center.y + along * sin + across * cos);
       }
       sampler.write(pixels, (row * width + column) * CHANNELS);

@@ -5,6 +5,8 @@ import type { Sharp } from "./sharp.ts";
 
 /** A picture with more pixels is refused. Phones take up to 50 million; decoded they need three bytes each. */
 const MOST_PIXELS = 64 * 2 ** 20;
+/** That of JPEG. */
+const LONGEST_SIDE = 65_535;
 /** What is read has at most so many pixels; a larger picture is shrunk. An A4 page at 400 dpi has 15 million. */
 const MOST_READ = 16 * 2 ** 20;
 /** Longer ones are bombs: the largest honest pictures take two seconds. */
@@ -31,6 +33,8 @@ export async function decodePicture(sharp: Sharp, file: Uint8Array): Promise<Dec
     sharp(file, { limitInputPixels: MOST_PIXELS, failOn: "error" }).timeout({ seconds: MOST_SECONDS });
   try {
     const { width, height } = (await open().metadata()).autoOrient;
+    if (Math.max(width, height) > LONGEST_SIDE)
+      throw new PictureError("too_large", `A side of the picture has more than ${LONGEST_SIDE} pixels.`);
     const scale = Math.min(1, Math.sqrt(MOST_READ / (width * height)));
     const side = (length: number) => Math.max(1, Math.round(length * scale));
     let image = open().autoOrient();
@@ -42,7 +46,7 @@ export async function decodePicture(sharp: Sharp, file: Uint8Array): Promise<Dec
       .toBuffer({ resolveWithObject: true });
     return { pixels: asRgb(data, info.channels), width: info.width, height: info.height, scale };
   } catch (cause) {
-    throw refusal(format, cause);
+    throw cause instanceof PictureError ? cause : refusal(format, cause);
   }
 }
 

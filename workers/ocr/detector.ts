@@ -1,20 +1,20 @@
 import { floatsOf, type OnnxRuntime, type OnnxSession } from "../onnx/onnx-runtime.ts";
+import { detectorInput, type Tile, tilesOf } from "./detector-input.ts";
 import type { LineBox } from "./geometry.ts";
 import { CHANNELS, type Picture } from "./picture.ts";
 import type { Sharp } from "./sharp.ts";
 import { findTextBoxes } from "./text-boxes.ts";
 
-/** The longest side of what the detector sees, in pixels. It costs CPU time and memory in proportion to the area. */
+/**
+ * The longest side of what the detector sees, in pixels; of a picture that is more than twice as long as wide, half as much is
+ * the shorter side. It costs CPU time and memory in proportion to the area.
+ */
 const LONGEST_SIDE = 1536;
-/** A small picture is made so much larger at most, as the detector misses letters of fewer than eight pixels. */
+/** A smaller picture is enlarged towards this side, but not more than so many times: small letters are missed. */
+const ENLARGED_SIDE = 1024;
 const MOST_ENLARGED = 2;
-/** Pixels of margin on each side: the detector misses text that touches the edge. */
-const MARGIN = 32;
-/** Sides are multiples of this, as the network halves them five times. */
-const STEP = 32;
-/** Mean and deviation of the training pictures' blue, green and red, 0 to 1, as PaddleOCR gives them. */
-const MEAN = [0.485, 0.456, 0.406] as const;
-const DEVIATION = [0.229, 0.224, 0.225] as const;
+/** At most so many pixels are seen: five seconds of one core. */
+const MOST_SEEN = 12 * 2 ** 20;
 
 /** Finds lines of text: PP-OCR's detector, a network for Differentiable Binarization. */
 export class Detector {
@@ -28,22 +28,26 @@ export class Detector {
     this.#sharp = sharp;
   }
 
-  /** @returns boxes in the picture's pixels, in no order */
-  async detect(picture: Picture): Promise<LineBox[]> {
-    const scale = Math.min(MOST_ENLARGED, LONGEST_SIDE / Math.max(picture.width, picture.height));
-    const seen = await this.#resized(picture, scale);
-    const [width, height] = [padded(seen.width), padded(seen.height)];
-    const { Tensor } = this.#runtime;
-    const input = new Tensor("float32", detectorInput(seen, width, height), [1, CHANNELS, height, width]);
-    const output = await this.#session.run({ x: input });
-    const map = floatsOf(Object.values(output)[0]);
-    if (map.length !== width * height) throw new Error("The detector's output is not of its input's size.");
+  /**
+   * @param isCancelled asked from time to time; if it is, there are no boxes
+   * @returns boxes in the picture's pixels, in no order
+   */
+  async detect(picture: Picture, isCancelled: () => boolean): Promise<LineBox[]> {
+    const seen = await this.#resized(picture, scaleOf(picture));
+    const { tiles, margin, width, height } = tilesOf(seen);
+    const map = new Float32Array(width * height);
+    for (const tile of tiles) {
+      if (isCancelled()) return [];
+      copyCore(await this.#probabilities(seen, tile), tile, map, width);
+    }
+    // Both sides are rounded to pixels.
     const [byWidth, byHeight] = [picture.width / seen.width, picture.height / seen.height];
+    const size = Math.sqrt(byWidth * byHeight);
     return findTextBoxes(map, width).map(({ center, length, thickness, angle }) => ({
-      // Both sides are rounded, by less than a pixel.
-      center: { x: (center.x - MARGIN) * byWidth, y: (center.y - MARGIN) * byHeight },
-      length: length / scale,
-      thickness: thickness / scale,
+      // The centre of a pixel of the map is at whole numbers, that of the picture's at halves.
+      center: { x: (center.x + 0.5 - margin) * byWidth, y: (center.y + 0.5 - margin) * byHeight },
+      length: length * size,
+      thickness: thickness * size,
       angle,
     }));
   }
@@ -59,27 +63,36 @@ export class Detector {
     return { pixels: data, width: info.width, height: info.height };
   }
 
+  /** That each pixel of the tile is text. */
+  async #probabilities(seen: Picture, tile: Tile): Promise<Float32Array> {
+    const { Tensor } = this.#runtime;
+    const input = new Tensor("float32", detectorInput(seen, tile), [1, CHANNELS, tile.height, tile.width]);
+    const map = floatsOf(Object.values(await this.#session.run({ x: input }))[0]);
+    if (map.length !== tile.width * tile.height)
+      throw new Error("The detector's output is not of its input's size.");
+    return map;
+  }
+
   close(): Promise<void> {
     return this.#session.release();
   }
 }
 
-const padded = (length: number) => Math.ceil((length + 2 * MARGIN) / STEP) * STEP;
+/** The detector's pixels for each of the picture's. */
+function scaleOf({ width, height }: Picture): number {
+  const side = Math.min(Math.max(width, height), 2 * Math.min(width, height));
+  const wanted = Math.max(
+    Math.min(1, LONGEST_SIDE / side),
+    Math.min(MOST_ENLARGED, ENLARGED_SIDE / Math.max(width, height)),
+  );
+  return Math.min(wanted, Math.sqrt(MOST_SEEN / (width * height)));
+}
 
-/** The picture in planes of blue, green and red; its margin has the colours of its edge. */
-export function detectorInput(picture: Picture, width: number, height: number): Float32Array {
-  const { pixels } = picture;
-  const input = new Float32Array(CHANNELS * width * height);
-  const last = { x: picture.width - 1, y: picture.height - 1 };
-  for (let y = 0; y < height; y++) {
-    const row = Math.min(last.y, Math.max(0, y - MARGIN)) * picture.width;
-    for (let x = 0; x < width; x++) {
-      const from = (row + Math.min(last.x, Math.max(0, x - MARGIN))) * CHANNELS;
-      const to = y * width + x;
-      for (let plane = 0; plane < CHANNELS; plane++)
-        input[plane * width * height + to] =
-          (pixels[from + CHANNELS - 1 - plane]! / 255 - MEAN[plane]!) / DEVIATION[plane]!;
-    }
-  }
-  return input;
+/** Copies what a tile is for into the whole map. */
+function copyCore(from: Float32Array, { left, top, width, core }: Tile, to: Float32Array, pitch: number): void {
+  for (let y = core.top; y < core.bottom; y++)
+    to.set(
+      from.subarray((y - top) * width + core.left - left, (y - top) * width + core.right - left),
+      y * pitch + core.left,
+    );
 }

@@ -46,8 +46,7 @@ export class Recogniser {
     const output = Object.values(await this.#session.run({ x: input }))[0];
     if (output?.dims.at(-1) !== this.#characters.length)
       throw new Error("The recogniser's output is not of its dictionary's size.");
-    const { text, score } = decodeCtc(floatsOf(output), this.#characters);
-    return { text: text.trim(), score };
+    return decodeCtc(floatsOf(output), this.#characters);
   }
 
   close(): Promise<void> {
