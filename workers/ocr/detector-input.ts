@@ -41,8 +41,20 @@ export function tilesOf(picture: Picture): Tiles {
   const isWide = width > height;
   const tiles = spans(Math.max(width, height)).map(({ start, length, from, to }) =>
     isWide
-      ? { left: start, top: 0, width: length, height, core: { left: from, top: 0, right: to, bottom: height } }
-      : { left: 0, top: start, width, height: length, core: { left: 0, top: from, right: width, bottom: to } },
+      ? {
+          left: start,
+          top: 0,
+          width: length,
+          height,
+          core: { left: from, top: 0, right: to, bottom: height },
+        }
+      : {
+          left: 0,
+          top: start,
+          width,
+          height: length,
+          core: { left: 0, top: from, right: width, bottom: to },
+        },
   );
   return { tiles, margin: MARGIN, width, height };
 }

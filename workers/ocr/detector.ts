@@ -89,7 +89,12 @@ function scaleOf({ width, height }: Picture): number {
 }
 
 /** Copies what a tile is for into the whole map. */
-function copyCore(from: Float32Array, { left, top, width, core }: Tile, to: Float32Array, pitch: number): void {
+function copyCore(
+  from: Float32Array,
+  { left, top, width, core }: Tile,
+  to: Float32Array,
+  pitch: number,
+): void {
   for (let y = core.top; y < core.bottom; y++)
     to.set(
       from.subarray((y - top) * width + core.left - left, (y - top) * width + core.right - left),

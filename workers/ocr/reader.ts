@@ -7,6 +7,7 @@ import { PictureError, type PictureProblem } from "./picture-error.ts";
 
 export type { Corners, Point } from "./geometry.ts";
 export type { TextLine } from "./messages.ts";
+export { pageText } from "./page-text.ts";
 export { PictureError, type PictureProblem } from "./picture-error.ts";
 
 export interface OcrOptions {

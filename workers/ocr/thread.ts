@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { workerData } from "node:worker_threads";
 import { isRaised } from "../onnx/cancel-flag.ts";
-import { loadOnnxRuntime, sessionOptions } from "../onnx/onnx-runtime.ts";
+import { loadOnnxRuntime, type SessionOptions, sessionOptions } from "../onnx/onnx-runtime.ts";
 import { serveModel } from "../onnx/serve-model.ts";
 import { parseDictionary } from "./ctc.ts";
 import { Detector } from "./detector.ts";
@@ -32,12 +32,15 @@ async function openModels({ folder, threads }: ThreadData): Promise<Models> {
   sharp.concurrency(threads);
   // Each picture is decoded once.
   sharp.cache(false);
-  const open = (path: string) => runtime.InferenceSession.create(path, sessionOptions(threads));
+  const options = sessionOptions(threads);
+  // The detector needs half a gigabyte for a large page; it is freed after each one, which costs little time.
+  const frugal: SessionOptions = { ...options, enableCpuMemArena: false, enableMemPattern: false };
+  const { create } = runtime.InferenceSession;
   const characters = parseDictionary(await readFile(files.dictionary, "utf8"));
   return {
     sharp,
-    detector: new Detector(runtime, await open(files.detector), sharp),
-    classifier: new TurnClassifier(runtime, await open(files.classifier)),
-    recogniser: new Recogniser(runtime, await open(files.recogniser), characters),
+    detector: new Detector(runtime, await create(files.detector, frugal), sharp),
+    classifier: new TurnClassifier(runtime, await create(files.classifier, options)),
+    recogniser: new Recogniser(runtime, await create(files.recogniser, options), characters),
   };
 }
