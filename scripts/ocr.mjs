@@ -15,7 +15,7 @@ const folder = join(root, "runtime-tests", "ocr");
 export async function ensureOcr() {
   await ensureOnnx(
     folder,
-    "Installing OCR models, ONNX Runtime and sharp (85 MB on disk, 330 MB for a moment), once.",
+    "Installing OCR models, ONNX Runtime and sharp (95 MB on disk, 340 MB for a moment), once.",
   );
   return folder;
 }
