@@ -5,8 +5,8 @@ import { findTextBoxes, unclipped } from "./text-boxes.ts";
 
 /** A map in which `#` is text for sure, `+` a little and `.` none. */
 function mapOf(...rows: readonly string[]): { map: Float32Array; width: number } {
-  const values = { "#": 1, "+": 0.4, ".": 0 };
-  const map = Float32Array.from([...rows.join("")].map((mark) => values[mark as keyof typeof values]));
+  const values: Readonly<Record<string, number>> = { "#": 1, "+": 0.4, ".": 0 };
+  const map = Float32Array.from([...rows.join("")].map((mark) => values[mark]!));
   return { map, width: rows[0]!.length };
 }
 
