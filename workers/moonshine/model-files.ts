@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "#runtime";
+import type { OnnxRuntime } from "../onnx/onnx-runtime.ts";
 import { nameGraphs } from "./name-graphs.ts";
-import type { OnnxRuntime } from "./onnx-runtime.ts";
 
 /** The files of a model, in its folder. */
 export interface ModelFiles {

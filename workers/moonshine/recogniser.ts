@@ -1,4 +1,4 @@
-import { floatsOf, type OnnxRuntime, type OnnxSession, type OnnxTensor } from "./onnx-runtime.ts";
+import { floatsOf, type OnnxRuntime, type OnnxSession, type OnnxTensor } from "../onnx/onnx-runtime.ts";
 import { BEGIN_TOKEN, END_TOKEN } from "./vocabulary.ts";
 
 /** Speech has at most so many tokens a second; more is a loop. The limit of Moonshine's own code. */

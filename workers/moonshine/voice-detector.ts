@@ -1,4 +1,4 @@
-import { floatsOf, type OnnxRuntime, type OnnxSession, type SessionOptions } from "./onnx-runtime.ts";
+import { floatsOf, type OnnxRuntime, type OnnxSession, type SessionOptions } from "../onnx/onnx-runtime.ts";
 import { FRAME } from "./windows.ts";
 
 /** Samples before each frame that the model sees too. */

@@ -1,8 +1,6 @@
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { importModule } from "../load-module.ts";
+import { importPackage } from "./packages.ts";
 
-/** What the engine uses of the npm package `onnxruntime-node`, which is large and therefore not one of Stator's own. */
+/** What engines use of the npm package `onnxruntime-node`, which is large and therefore not one of Stator's own. */
 export interface OnnxRuntime {
   readonly InferenceSession: { create(path: string, options: SessionOptions): Promise<OnnxSession> };
   readonly Tensor: new (type: TensorType, data: TensorData, dims: readonly number[]) => OnnxTensor;
@@ -30,38 +28,37 @@ export interface SessionOptions {
   readonly interOpNumThreads?: number;
   readonly graphOptimizationLevel?: "disabled" | "all";
   readonly optimizedModelFilePath?: string;
+  /** Whether freed memory is kept for the next run. Default true. */
+  readonly enableCpuMemArena?: boolean;
+  /** Whether the places of a run's tensors are planned once for each shape of the input. Default true. */
+  readonly enableMemPattern?: boolean;
   /** ONNX Runtime's own settings, such as `session.save_model_format`. */
   readonly extra?: Readonly<Record<string, unknown>>;
 }
 
-/** The version that the engine is tested with. */
-const PACKAGE = "onnxruntime-node@1.30.0";
+/** The version that the engines are tested with. */
+const PACKAGE = { name: "onnxruntime-node", version: "1.30.0" };
 
 /**
  * Loads ONNX Runtime from where Stator's own packages are, the working directory, or the model's folder.
+ * @param engine that asks for it, for the error's message
  * @throws Error that says how to install it
  */
-export async function loadOnnxRuntime(modelFolder: string): Promise<OnnxRuntime> {
-  const path = resolved([import.meta.dirname, process.cwd(), modelFolder]);
-  if (path === undefined)
-    throw new Error(
-      `The moonshine engine computes with ONNX Runtime, which is not installed. Run: npm install --prefix ${modelFolder} --ignore-scripts ${PACKAGE}`,
-    );
-  const module = await importModule(path);
-  if (!isOnnxRuntime(module)) throw new Error(`${path} is not ONNX Runtime; install ${PACKAGE}.`);
+export async function loadOnnxRuntime(engine: string, modelFolder: string): Promise<OnnxRuntime> {
+  const use = `The ${engine} engine computes with ONNX Runtime`;
+  const { path, module } = await importPackage({ ...PACKAGE, use }, modelFolder);
+  if (!isOnnxRuntime(module))
+    throw new Error(`${path} is not ONNX Runtime; install ${PACKAGE.name}@${PACKAGE.version}.`);
   return module;
 }
 
-function resolved(folders: readonly string[]): string | undefined {
-  for (const folder of folders) {
-    try {
-      return createRequire(join(folder, "package.json")).resolve("onnxruntime-node");
-    } catch {
-      // It may be in the next one.
-    }
-  }
-  return undefined;
-}
+/** How an engine's sessions compute. @param threads of the CPU for each operation */
+export const sessionOptions = (threads: number): SessionOptions => ({
+  intraOpNumThreads: threads,
+  interOpNumThreads: 1,
+  // Threads that spin while they wait take the cores from other processes: on busy cores, half as fast in all.
+  extra: { session: { intra_op: { allow_spinning: "0" } } },
+});
 
 const isOnnxRuntime = (module: object): module is OnnxRuntime =>
   "InferenceSession" in module &&
