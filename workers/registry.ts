@@ -42,6 +42,18 @@ const ENGINES: Record<string, () => Promise<WorkerDefinition>> = {
       },
     });
   },
+  ocr: async () => {
+    const { openOcr } = await import("./ocr/engine.ts");
+    return defineWorker({
+      name: "ocr",
+      open({ log, threads, options }) {
+        if (options.modelPath === undefined)
+          throw new Error("The ocr engine needs its models: --model FOLDER. See docs/ocr.md.");
+        // The model that clients name is another one.
+        return openOcr({ modelPath: options.modelPath, threads, log });
+      },
+    });
+  },
   echo: async () => {
     const { openEcho } = await import("./echo/engine.ts");
     return defineWorker({ name: "echo", open: ({ options }) => openEcho(options) });

@@ -19,7 +19,7 @@ export const workerCommand: Command = {
     const [engine] = positionals;
     if (engine === undefined)
       throw new UsageError(
-        "No engine given: stator worker llama, moonshine, mocker, echo, or the path of a module.",
+        "No engine given: stator worker llama, moonshine, ocr, mocker, echo, or the path of a module.",
       );
     return logged(options.name ?? "worker", options, () => serveWorkers(engine, options));
   },

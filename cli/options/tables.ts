@@ -188,6 +188,11 @@ export const upOptions = {
     min: 0,
     max: 256,
   }),
+  ocr: text({
+    describe:
+      "Folder of the models that `npm run ocr` installs: starts a worker that reads pictures for a model without media. See docs/ocr.md.",
+    placeholder: "FOLDER",
+  }),
   "hang-timeout": number({
     describe: "Seconds after which an unresponsive process is restarted.",
     default: 30,
@@ -196,7 +201,7 @@ export const upOptions = {
     int: false,
   }),
   engine: text({
-    describe: "llama, moonshine, mocker, echo, or the path of a worker module.",
+    describe: "llama, moonshine, ocr, mocker, echo, or the path of a worker module.",
     default: "llama",
     placeholder: "ENGINE",
   }),

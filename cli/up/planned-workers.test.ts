@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { plannedWorkers } from "./planned-workers.ts";
 
-const plan = (workers?: number, prefill = 0, decode = 0, encode = 0) =>
+const NONE = { workers: 1, "prefill-workers": 0, "decode-workers": 0, "encode-workers": 0 };
+
+const plan = (workers?: number, prefill = 0, decode = 0, encode = 0, ocr?: string) =>
   plannedWorkers("llama", {
     workers,
     "prefill-workers": prefill,
     "decode-workers": decode,
     "encode-workers": encode,
+    ocr,
   }).map(({ name, role }) => `${name} ${role}`);
 
 describe("the workers of stator up", () => {
@@ -26,7 +29,12 @@ describe("the workers of stator up", () => {
     expect(plan(undefined, 0, 0, 1)).toEqual([
       ...["llama-0 aggregated", "llama-1 aggregated", "llama-encode-0 encode"],
     ]);
+    expect(plan(1, 0, 0, 0, "models")).toEqual(["llama-0 aggregated", "ocr-0 encode"]);
     expect(() => plan(0, 0, 0, 1)).toThrow("Without workers nobody answers");
+  });
+
+  test("cannot all read pictures", () => {
+    expect(() => plannedWorkers("ocr", { ...NONE, ocr: undefined })).toThrow("--ocr FOLDER");
   });
 
   test.each([

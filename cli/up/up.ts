@@ -177,7 +177,7 @@ interface WorkerSettings extends PlannedWorker {
 }
 
 function workerArguments(options: UpOptions, settings: WorkerSettings): string[] {
-  const { name, role, index, count, folder, model, servers } = settings;
+  const { name, role, engine, index, count, folder, model, servers } = settings;
   // The engines' threads spin while they wait for each other, so together they must fit the cores.
   const threads = Math.max(1, Math.floor(availableParallelism() / count));
   const flags = {
@@ -192,10 +192,17 @@ function workerArguments(options: UpOptions, settings: WorkerSettings): string[]
     workers: undefined,
     "kv-events-endpoint": kvEventsAddress(options, "kv-events-endpoint", index),
     "kv-events-replay-endpoint": kvEventsAddress(options, "kv-events-replay-endpoint", index),
-    ...modelFlags(options, model),
+    ...(engine === "ocr" ? ocrFlags(options) : modelFlags(options, model)),
   };
-  return ["worker", options.engine, ...toFlags(flags)];
+  return ["worker", engine === "ocr" ? engine : options.engine, ...toFlags(flags)];
 }
+
+/** A worker that reads pictures has models of its own. */
+const ocrFlags = ({ ocr }: UpOptions): Record<string, unknown> => ({
+  model: ocr,
+  ...{ alias: undefined, "model-name": undefined, mmproj: undefined, lora: undefined, fault: undefined },
+  ...{ "kv-events-endpoint": undefined, "kv-events-replay-endpoint": undefined },
+});
 
 /** A worker gets the file, and what the catalogue knows about it. */
 function modelFlags(options: UpOptions, model: ModelFile | undefined): Record<string, unknown> {
