@@ -77,6 +77,8 @@ export interface EngineProfile {
   readonly kvLeaseMs?: number | undefined;
   /** The port of SGLang's bootstrap server for prefill engines, if reported. */
   readonly bootstrapPort?: number | undefined;
+  /** Whether it takes what encoders have made of a chat's media; see `ChatEncoding`. Undefined if it does not say so. */
+  readonly takesEncoded?: boolean | undefined;
   /** The engine's paths under `/v1/`; empty if not reported. */
   readonly paths: readonly string[];
   readonly limitations: readonly Limitation[];

@@ -40,6 +40,8 @@ export interface DividableRequest {
 
 export interface DividedRequest extends DividableRequest {
   readonly prefill: PrefillEngine;
+  /** The fields that hand over what encoders have made of its media; undefined if there are none. */
+  readonly encoded?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** The prefill engine of a request. */
