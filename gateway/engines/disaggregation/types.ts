@@ -91,4 +91,6 @@ export const TRANSFER_FIELDS: ReadonlySet<string> = new Set([
   "bootstrap_host",
   "bootstrap_port",
   "bootstrap_room",
+  // SGLang would send the request's media to the encoders that this address lists.
+  "epd_bootstrap_addr",
 ]);

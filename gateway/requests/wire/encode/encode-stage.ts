@@ -111,11 +111,10 @@ export class EncodeStage {
     model.metrics.routing.encodes.count("local", reason, media.length);
     if (why === undefined) return;
     const [what, { instance }] = why;
-    this.#context.warnings.once(
-      `${reason} ${model.name} ${instance.name}`,
-      `an engine encodes all media itself: ${what}`,
-      { model: model.name, engine: instance.name },
-    );
+    this.#context.warnings.once(`${reason} ${model.name}`, `an engine encodes all media itself: ${what}`, {
+      model: model.name,
+      engine: instance.name,
+    });
   }
 
   /** How far the target has the prompt cached, in tokens. */
