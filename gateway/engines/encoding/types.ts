@@ -53,6 +53,20 @@ export interface ChatEncoding {
   readAnswer(answer: unknown, count: number): EncodedFields;
 }
 
+/** How language engines that ask encoders themselves are told of them. */
+export interface EncoderRegistry {
+  /** @returns the status of the answer @throws EngineApiError */
+  register(api: RegistryApi, url: string): Promise<number>;
+  /** The same to take one back. */
+  unregister(api: RegistryApi, url: string): Promise<number>;
+}
+
+/** What is needed of the registry's API; see `EngineApi`. */
+interface RegistryApi {
+  postStatus(path: string, body: unknown): Promise<number>;
+  deleteStatus(path: string, body: unknown): Promise<number>;
+}
+
 /** A request with media. */
 export interface EncodableRequest {
   /** `/v1/chat/completions`, for example. */
