@@ -174,6 +174,30 @@ describe("an encoder and an engine that computes prompts and answers", () => {
     expect(steps).toEqual([["engine", "answered", ["image"]]]);
   });
 
+  test("if the encoder is killed while it encodes, the engine encodes the media itself", async () => {
+    encoder.setFaults({ hangBeforeHead: true });
+    const asked = ask(chat([image(PNG)]));
+    await expect.poll(() => encoder.requests).toContain("POST /v1/chat/completions");
+    await encoder.close();
+    await asked;
+    expect(steps).toEqual([["engine", "answered", ["image"]]]);
+    expect(await count("fallback", "encoder_lost")).toBe(1);
+  });
+
+  test("a client that leaves stops the encoder", async () => {
+    encoder.setFaults({ hangBeforeHead: true });
+    const abort = new AbortController();
+    const leaving = fetch(`${gateway.url}/v1/chat/completions`, {
+      ...post(chat([image(PNG)])),
+      signal: abort.signal,
+    }).catch(() => "left");
+    await expect.poll(() => encoder.requests).toContain("POST /v1/chat/completions");
+    abort.abort();
+    expect(await leaving).toBe("left");
+    await expect.poll(() => metric(gateway.url, "stator_worker_active_requests")).toBe(0);
+    expect(steps).toEqual([]);
+  });
+
   test("if the engine cannot use the handles, the request is sent again with its media", async () => {
     // As if the encoder had been restarted: its memory is gone.
     encoder.kvExports.forgets = true;

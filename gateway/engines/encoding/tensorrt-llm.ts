@@ -25,8 +25,8 @@ export const withoutMedia = (params: Readonly<Record<string, unknown>>): Record<
 export const HANDLES = "multimodal_embedding_handles";
 
 /**
- * TensorRT-LLM's encoder (`trtllm-serve mm_embedding_serve`), as in its `serve/openai_server.py` and `llmapi/llm.py`. It is
- * asked for the whole chat, as the positions that it answers (M-RoPE) are those in this prompt. The media stay in the
+ * TensorRT-LLM's encoder (`trtllm-serve mm_embedding_serve`), as in its `serve/openai_server.py` and `llmapi/llm.py`; the
+ * fields are those of `disaggregated_params.py`, which its protocol for HTTP need not have yet. It is asked for the whole chat, as the positions that it answers (M-RoPE) are those in this prompt. The media stay in the
  * language engine's request, which makes its placeholders from them, but does not encode them.
  *
  * A handle is of GPU memory in the encoder, shared by CUDA IPC. The encoder counts one reader for each, which must open it
@@ -34,7 +34,7 @@ export const HANDLES = "multimodal_embedding_handles";
  */
 export const tensorrtLlmEncoding: ChatEncoding = {
   unit: "chat",
-  requirement: `its protocol has no disaggregated_params.${HANDLES} (TRTLLM-12407 of TensorRT-LLM adds it)`,
+  requirement: `its protocol has no disaggregated_params.${HANDLES} (TensorRT-LLM plans it as TRTLLM-12407)`,
   obstacleOf({ path, body }) {
     if (path !== CHAT) return `requests to ${path} are not encoded beforehand`;
     if (body.prompt_token_ids != null) return "its prompt is given as token ids";
