@@ -1,4 +1,5 @@
-import type { EncodedFields } from "../../../engines/encoding/types.ts";
+import { parseExactly } from "../../../kernel/exact-json.ts";
+import { isRecord } from "../../../kernel/json.ts";
 import type { EngineMember } from "../../../models/members/engine-member.ts";
 import { isEncodeWorker } from "../../../routing/filters/role.ts";
 import type { Route } from "../../../routing/route.ts";
@@ -91,9 +92,11 @@ export class EncodeStage {
     }
     if (target.engine.profile?.takesEncoded !== true)
       return this.#leaveHere("unsupported", known, [encoding.requirement, target]);
-    const chat: EncodedFields = JSON.parse(new TextDecoder().decode(body));
+    // Numbers stay as they are written, as tools are part of the prompt.
+    const chat = parseExactly(new TextDecoder().decode(body));
     const isWhole = known.length === this.#job.mediaCount;
     if (
+      !isRecord(chat) ||
       !isWhole ||
       encoding.obstacleOf({ path: this.#job.path.replace(/\?.*$/, ""), body: chat }) !== undefined
     )
