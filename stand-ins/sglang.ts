@@ -7,8 +7,15 @@ import type { StandInOptions } from "./core/options.ts";
 import type { StandInRank } from "./core/rank.ts";
 import { refuse } from "./core/refusal.ts";
 import type { StandInRoute } from "./core/server.ts";
-import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
+import {
+  describeRoutes,
+  GENERATION_ROUTES,
+  type StandIn,
+  type StandInContext,
+  startStandIn,
+} from "./core/stand-in.ts";
 import { detokenize, tokenize } from "./core/tokens.ts";
+import { EncoderList, encoderRoutes } from "./sglang-encoding.ts";
 import { sglangHandoff } from "./sglang-handoff.ts";
 
 /** The release that it claims to be. */
@@ -16,17 +23,30 @@ const VERSION = "0.5.9";
 
 /** A stand-in for SGLang's server. Its one model answers whichever model a request names. */
 export function startSglang(options: StandInOptions = {}): Promise<StandIn> {
-  return startStandIn({ dialect, routes, refuse }, options);
+  const list = new EncoderList();
+  return startStandIn(
+    {
+      dialect: (context) => dialect(context, list),
+      routes: (context) => ({ ...routes(context), ...(options.languageOnly && list.routes) }),
+      generationRoutes,
+      refuse,
+    },
+    options,
+  );
 }
 
-function dialect({ engine, options, kvExports }: StandInContext): Dialect {
+const generationRoutes = ({ role }: StandInOptions) => (role === "encode" ? [] : GENERATION_ROUTES);
+
+function dialect({ engine, options, kvExports }: StandInContext, list: EncoderList): Dialect {
   const reports = options.reportsCachedTokens ?? true;
+  const handoff =
+    options.role === undefined || options.role === "encode"
+      ? undefined
+      : sglangHandoff(options.role, kvExports);
   const nothing = { role: null, content: null, reasoning_content: null, tool_calls: null };
   return {
-    handoff:
-      options.role === undefined || options.role === "encode"
-        ? undefined
-        : sglangHandoff(options.role, kvExports),
+    handoff: options.languageOnly ? list.dialect(options.onWork ?? (() => {}), handoff) : handoff,
+    takesMedia: options.takesMedia,
     continuing: "asked",
     roleDelta: { ...nothing, role: "assistant", content: "" },
     deltaFields: { role: null, reasoning_content: null, tool_calls: null },
@@ -62,7 +82,11 @@ function dialect({ engine, options, kvExports }: StandInContext): Dialect {
 
 function routes(context: StandInContext): Record<string, StandInRoute> {
   const { engine, options, model } = context;
-  const { source = model } = options;
+  const { source = model, onWork = () => {} } = options;
+  if (options.role === "encode") {
+    const own = encoderRoutes(onWork);
+    return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own, []) }) };
+  }
   const serverInfo: StandInRoute = () => ({ json: serverInfoOf(context) });
   const modelInfo: StandInRoute = () => ({
     json: {
@@ -130,6 +154,10 @@ function serverInfoOf({ engine, options, model, kvEvents, place }: StandInContex
     max_req_input_len: engine.contextLength - 6,
     disaggregation_mode: options.role ?? "null",
     ...(options.role && { disaggregation_bootstrap_port: place().port }),
+    encoder_only: false,
+    language_only: options.languageOnly ?? false,
+    encoder_urls: [],
+    encoder_bootstrap_port: options.languageOnly ? place().port : 8997,
     internal_states: engine.ranks.map(() => ({})),
     version: VERSION,
   };

@@ -5,22 +5,38 @@ import type { StandInOptions } from "./core/options.ts";
 import { refuse } from "./core/refusal.ts";
 import { type BlockContent, hashBlock } from "./core/sequence.ts";
 import type { StandInRoute } from "./core/server.ts";
-import { describeRoutes, type StandIn, type StandInContext, startStandIn } from "./core/stand-in.ts";
-import { tensorrtLlmHandoff } from "./tensorrt-llm-handoff.ts";
+import {
+  describeRoutes,
+  GENERATION_ROUTES,
+  type StandIn,
+  type StandInContext,
+  startStandIn,
+} from "./core/stand-in.ts";
+import { tensorrtLlmEncoder } from "./tensorrt-llm-encoding.ts";
+import { paramsOf, tensorrtLlmHandoff } from "./tensorrt-llm-handoff.ts";
 
 /** The release that it claims to be. */
 const VERSION = "1.2.0";
 
 /** A stand-in for TensorRT-LLM's `trtllm-serve`. Its one model answers whichever model a request names. */
 export function startTensorrtLlm(options: StandInOptions = {}): Promise<StandIn> {
-  return startStandIn({ dialect, routes, refuse }, options);
+  return startStandIn({ dialect, routes, generationRoutes, refuse }, options);
 }
 
-function dialect({ engine, options, kvExports, place }: StandInContext): Dialect {
-  const reports = options.reportsCachedTokens ?? true;
+/** An encoder has no completions. */
+const generationRoutes = ({ role }: StandInOptions): readonly string[] =>
+  role === "encode" ? GENERATION_ROUTES.slice(0, 1) : GENERATION_ROUTES;
+
+function dialect({ engine, options, model, kvExports: exports, place }: StandInContext): Dialect {
+  const { reportsCachedTokens: reports = true, takesEncoded = true, onWork = () => {} } = options;
   const origin = () => `http://${place().host}:${place().port}`;
+  const shared = { exports, origin, onWork };
   return {
-    handoff: options.role && tensorrtLlmHandoff(kvExports, origin),
+    takesMedia: options.takesMedia || options.role === "encode",
+    handoff:
+      options.role === "encode"
+        ? tensorrtLlmEncoder({ ...shared, model })
+        : tensorrtLlmHandoff({ ...shared, takesEncoded }),
     continuing: "never",
     roleDelta: { role: "assistant", content: "", reasoning_content: null, tool_calls: [] },
     deltaFields: { role: null, reasoning_content: null, tool_calls: [] },
@@ -62,14 +78,20 @@ function routes(context: StandInContext): Record<string, StandInRoute> {
     "GET /v1/models": () => ({
       json: { object: "list", data: [{ id: model, object: "model", created, owned_by: "tensorrt_llm" }] },
     }),
-    "POST /kv_cache_events": () => ({ json: events.take() }),
   };
+  if (context.options.role !== "encode") own["POST /kv_cache_events"] = () => ({ json: events.take() });
   if (context.options.hasMetrics ?? true) own["GET /metrics"] = () => ({ json: statistics() });
   engine.subscribe((rank, batch) => {
     for (const event of batch) events.add(rank, event);
   });
   engine.onTail = (rank, tail) => events.addTail(rank, tail);
-  return { ...own, "GET /openapi.json": () => ({ json: describeRoutes(own) }) };
+  const { takesEncoded = true } = context.options;
+  const properties = Object.fromEntries(paramsOf(takesEncoded).map((name) => [name, {}]));
+  const description = {
+    ...describeRoutes(own, generationRoutes(context.options)),
+    components: { schemas: { DisaggregatedParams: { type: "object", properties } } },
+  };
+  return { ...own, "GET /openapi.json": () => ({ json: description }) };
 }
 
 /** KV events in TensorRT-LLM's JSON, until they are polled. */

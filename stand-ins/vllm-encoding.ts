@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HandoffDialect } from "./core/kv-handoff.ts";
 import { mediaIn, type StandInMedium } from "./core/media.ts";
+import { messagesOf } from "./core/openai-request.ts";
 import type { StandInWork } from "./core/options.ts";
 import type { StandInReply } from "./core/server.ts";
 
@@ -40,12 +41,6 @@ export const hasEmbeddings = (media: readonly StandInMedium[], folder: string | 
 
 /** As Qwen2-VL's for an image of 28 × 28 pixels: this encoder reads no sizes. Other kinds' metadata are not known. */
 const METADATA = { image: { image_grid_thw: [1, 2, 2] }, audio: null, video: null };
-
-/** The messages of a chat; empty for any other body. */
-export function messagesOf(body: unknown): readonly Record<string, unknown>[] {
-  const messages: unknown = Reflect.get(Object(body), "messages");
-  return Array.isArray(messages) ? messages : [];
-}
 
 /** Ids are clients' texts as long as no gateway sets them. */
 const fileOf = (folder: string, id: string) => join(folder, createHash("sha256").update(id).digest("hex"));

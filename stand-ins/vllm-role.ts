@@ -1,9 +1,10 @@
 import type { HandoffDialect } from "./core/kv-handoff.ts";
 import { mediaIn } from "./core/media.ts";
+import { messagesOf } from "./core/openai-request.ts";
 import type { StandInWork } from "./core/options.ts";
 import type { StandInReply } from "./core/server.ts";
 import type { StandInContext } from "./core/stand-in.ts";
-import { hasEmbeddings, messagesOf, vllmEncoder } from "./vllm-encoding.ts";
+import { hasEmbeddings, vllmEncoder } from "./vllm-encoding.ts";
 import { vllmHandoff } from "./vllm-handoff.ts";
 
 /** What an engine does by its role: it encodes media, computes prompts for others, or answers. */

@@ -30,12 +30,18 @@ export async function untilServing(
     if (health !== undefined && health.refused.length > 0)
       return { failure: "the gateway refuses a worker; its log says why" };
     if (health !== undefined && joined(health) >= workers) {
-      const worker = await read(`${others[0]}/health`, workerHealth);
-      if (worker !== undefined) return worker;
+      const model = await modelOf(others);
+      if (model !== undefined) return { model };
     }
     await sleep(pauseMs);
   }
   return undefined;
+}
+
+/** The model of the workers that answer; undefined if none can be reached. */
+async function modelOf(urls: readonly string[]): Promise<string | undefined> {
+  const all = await Promise.all(urls.map((url) => read(`${url}/health`, workerHealth)));
+  return all.find((worker) => worker !== undefined && worker.role !== "encode")?.model;
 }
 
 /** Counts the workers that have started and whose model can answer. Operators may attach engines meanwhile. */
@@ -60,7 +66,7 @@ const gatewayHealth = z.object({
   refused: z.array(z.object({})).default([]),
 });
 
-const workerHealth = z.object({ model: z.string() });
+const workerHealth = z.object({ model: z.string(), role: z.string().optional() });
 
 /** @returns undefined if the process cannot be reached, because it is restarting for example */
 async function read<Body>(url: string, schema: z.ZodType<Body>): Promise<Body | undefined> {

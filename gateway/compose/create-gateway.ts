@@ -26,6 +26,7 @@ import { viaOf } from "../kernel/loops.ts";
 import { createGatewayMetrics } from "../kernel/metrics.ts";
 import type { ByteTools } from "../media/byte-tools.ts";
 import type { OpenUrl } from "../media/fetch.ts";
+import { AnnouncedEncoders } from "../models/encoders/announced-encoders.ts";
 import { LocalModel } from "../models/local-model.ts";
 import { WantedAdapters, type WantedLoras } from "../models/lora/wanted-adapters.ts";
 import { DEFAULT_HEALTH, type EngineSpec, type HealthOptions } from "../models/members/engine-spec.ts";
@@ -246,6 +247,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
     isWorker: (name) => workers.worker(name) !== undefined,
     warmStart,
   });
+  const announced = new AnnouncedEncoders({ createApi, log });
+  const stopAnnouncing = attached.watch((engine, members) => announced.onEngine(engine, members));
   const { loras = [] } = options;
   if (loras.length > 0) {
     const wanted = new WantedAdapters(loras, log);
@@ -315,6 +318,8 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
       ?.close()
       .catch((error) => log.debug("cannot unregister from the other gateways", { reason: String(error) }));
     workers.close();
+    // Other gateways may have the same engines.
+    stopAnnouncing();
     attached.close();
     transport.close();
   };

@@ -56,6 +56,15 @@ async function examineOne(given: EngineSpec, options: DiagnoseOptions): Promise<
     const probe = await probeEngine(api);
     const { profile } = probe;
     const [model] = profile.models;
+    if (model === undefined && profile.role === "encode") {
+      const known = { name: spec.name, spec, state: "ready", reason: undefined, profile } as const;
+      const { limitations } = profile;
+      const engine = await reportEngine(
+        { ...known, sources: [], feed: undefined, blockSize: undefined, limitations },
+        () => undefined,
+      );
+      return { diagnosis: { engine, checks: [ENCODER] }, evidence: [] };
+    }
     if (model === undefined) return failed(spec, NO_MODEL);
     const evidence = await examine(spec, api, probe, model, options);
     const { sources, events: feed, reader, blockSize, configuredBlockSize } = evidence;
@@ -93,6 +102,12 @@ async function failed(spec: EngineSpec & { name: string }, check: Check): Promis
   );
   return { diagnosis: { engine, checks: [check] }, evidence: [] };
 }
+
+const ENCODER: Check = {
+  id: "answers",
+  status: "skipped",
+  text: "It is an encoder that language engines ask themselves.",
+};
 
 const NO_MODEL: Check = {
   id: "answers",

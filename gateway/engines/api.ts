@@ -45,21 +45,24 @@ export function createEngineApi(url: string, options: EngineApiOptions = {}): En
       return parse(base + path, text, parseJson);
     },
     getText: (path) => request(path),
-    postStatus: (path, body) =>
-      post(base + path, options, body, async ({ status, body: unread }) => {
-        await unread?.cancel();
-        return status;
-      }),
+    postStatus: (path, body) => send("POST", base + path, options, body, statusOf),
+    deleteStatus: (path, body) => send("DELETE", base + path, options, body, statusOf),
     postText: (path, body, timeoutMs) =>
-      post(base + path, { ...options, timeoutMs }, body, async (response) => ({
+      send("POST", base + path, { ...options, timeoutMs }, body, async (response) => ({
         status: response.status,
         text: await readBody(response, base + path, options.maxBytes ?? MOST_BYTES),
       })),
   };
 }
 
-/** Posts JSON, and reads the answer whatever its status. */
-async function post<Answer>(
+async function statusOf({ status, body: unread }: Response): Promise<number> {
+  await unread?.cancel();
+  return status;
+}
+
+/** Sends JSON, and reads the answer whatever its status. */
+async function send<Answer>(
+  method: string,
   url: string,
   options: EngineApiOptions,
   body: unknown,
@@ -69,7 +72,7 @@ async function post<Answer>(
   const headers = headersOf(options, { "content-type": "application/json" });
   const signal = AbortSignal.timeout(timeoutMs);
   try {
-    const init = { method: "POST", headers, body: JSON.stringify(body), signal };
+    const init = { method, headers, body: JSON.stringify(body), signal };
     return await readAnswer(await fetch(url, { ...init, redirect: "manual" }));
   } catch (cause) {
     if (cause instanceof EngineApiError) throw cause;

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { ABSENT } from "./absent.ts";
 import { EngineApiError } from "./errors.ts";
 import type { EngineApi } from "./types.ts";
@@ -71,6 +71,23 @@ export async function listPaths(api: EngineApi): Promise<string[] | undefined> {
   const paths: unknown = Reflect.get(Object(description), "paths");
   return typeof paths === "object" && paths !== null ? Object.keys(paths) : undefined;
 }
+
+/** The fields of an object in the server's OpenAPI description; undefined if that does not have it. */
+export async function fieldsIn(api: EngineApi, schema: string): Promise<string[] | undefined> {
+  const description = await optional(api.getJson("/openapi.json"));
+  const read = describedSchema.safeParse(description);
+  const properties = read.data?.components.schemas[schema]?.properties;
+  return properties && Object.keys(properties);
+}
+
+const describedSchema = z.looseObject({
+  components: z.looseObject({
+    schemas: z.record(
+      z.string(),
+      z.looseObject({ properties: z.record(z.string(), z.unknown()).optional() }),
+    ),
+  }),
+});
 
 /** Whether a server has a path: if so, it refuses an empty request, but not as unknown. */
 export const hasPath = async (api: EngineApi, path: string): Promise<boolean> =>

@@ -4,6 +4,7 @@ import { jsonOf } from "../kernel/json.ts";
 import { CACHE_SALT, isAtLeast } from "./cache-salt.ts";
 import { regexOfChoice, responseFormat, schemaOf } from "./constraint.ts";
 import { sglangDisaggregation } from "./disaggregation/sglang.ts";
+import { ENCODER_PROFILE, isEncoder, registryOf, sglangEncoderRegistry } from "./encoding/sglang.ts";
 import { reachableEndpoint } from "./endpoint.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, readModelList } from "./model-list.ts";
@@ -23,6 +24,7 @@ export const sglang: EngineAdapter = {
   kind: "sglang",
   cachedTokensFlag: "--enable-cache-report",
   disaggregation: sglangDisaggregation,
+  encoderRegistry: sglangEncoderRegistry,
   lora: {
     load: "/load_lora_adapter",
     unload: "/unload_lora_adapter",
@@ -51,7 +53,7 @@ export const sglang: EngineAdapter = {
 
   async probe(api) {
     const info = await serverInfo(api);
-    if (info === undefined) return undefined;
+    if (info === undefined) return isEncoder(await listPaths(api)) ? ENCODER_PROFILE : undefined;
     const [models, metrics, paths] = await Promise.all([
       modelsOf(api, info),
       optional(api.getText("/metrics")),
@@ -78,6 +80,9 @@ export const sglang: EngineAdapter = {
       continuesMessages: true,
       role: roleOf(info),
       bootstrapPort: info.disaggregation_bootstrap_port ?? undefined,
+      encoderRegistry: info.language_only
+        ? registryOf(api.url, paths, info.encoder_bootstrap_port ?? undefined)
+        : undefined,
       paths: openAiPaths(paths),
       limitations: limitationsOf(info, kvEvents, hasPrefixCaching, metrics),
     };
@@ -97,9 +102,9 @@ export const sglang: EngineAdapter = {
 
   async readModels(api) {
     const info = await serverInfo(api);
-    if (info === undefined)
-      throw new EngineApiError("not_readable", `${api.url} no longer has /server_info.`);
-    return modelsOf(api, info);
+    if (info !== undefined) return modelsOf(api, info);
+    if (isEncoder(await listPaths(api))) return [];
+    throw new EngineApiError("not_readable", `${api.url} no longer has /server_info.`);
   },
 
   async tokenize(api, request) {
@@ -138,6 +143,9 @@ const infoSchema = z.looseObject({
   /** `null`: aggregated; some versions write it as text. */
   disaggregation_mode: z.string().nullish().catch(undefined),
   disaggregation_bootstrap_port: count,
+  /** Whether it has no encoder of its own, and at which port it is told of others. */
+  language_only: z.boolean().nullish().catch(undefined),
+  encoder_bootstrap_port: count,
   /** A JSON string, as given on the command line. */
   kv_events_config: z.string().nullish().catch(undefined),
 });

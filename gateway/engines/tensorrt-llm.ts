@@ -2,9 +2,10 @@ import { z } from "zod";
 import { CACHE_SALT } from "./cache-salt.ts";
 import { regexOfChoice, responseFormat } from "./constraint.ts";
 import { tensorrtLlmDisaggregation } from "./disaggregation/tensorrt-llm.ts";
+import { HANDLES, tensorrtLlmEncoding } from "./encoding/tensorrt-llm.ts";
 import { EngineApiError } from "./errors.ts";
 import { groupModels, isOwnedBy, readModelList, readModels } from "./model-list.ts";
-import { getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
+import { fieldsIn, getAs, listPaths, openAiPaths, optional, readAs } from "./read.ts";
 import { PolledEvents } from "./tensorrt-llm-events.ts";
 import type { EngineAdapter, EngineApi, Limitation } from "./types.ts";
 
@@ -13,6 +14,7 @@ export const tensorrtLlm: EngineAdapter = {
   kind: "tensorrt-llm",
   cachedTokensFlag: undefined,
   disaggregation: tensorrtLlmDisaggregation,
+  encoding: tensorrtLlmEncoding,
 
   structuredOutput: (constraint) => {
     switch (constraint.kind) {
@@ -35,13 +37,15 @@ export const tensorrtLlm: EngineAdapter = {
   async probe(api) {
     const models = await readModelList(api);
     if (!isOwnedBy(models, "tensorrt_llm")) return undefined;
-    const [version, paths, stats] = await Promise.all([
+    const [version, paths, params, stats] = await Promise.all([
       optional(getAs(api, "/version", z.looseObject({ version: z.string() }))),
       listPaths(api),
+      fieldsIn(api, "DisaggregatedParams"),
       readStatistics(api),
     ]);
     const cache = stats?.at(-1)?.kvCacheStats;
-    const hasEvents = paths?.includes(EVENTS) ?? true;
+    const isEncoder = paths?.includes(CHAT) === true && !paths.includes(COMPLETIONS);
+    const hasEvents = !isEncoder && (paths?.includes(EVENTS) ?? true);
     return {
       kind: "tensorrt-llm",
       version: version?.version,
@@ -56,8 +60,10 @@ export const tensorrtLlm: EngineAdapter = {
       kvEvents: hasEvents ? [{ kind: "poll" }] : [],
       tokenizes: "nothing",
       continuesMessages: false,
+      role: isEncoder ? "encode" : undefined,
+      takesEncoded: params?.includes(HANDLES),
       paths: openAiPaths(paths),
-      limitations: limitationsOf(hasEvents, stats !== undefined),
+      limitations: isEncoder ? [] : limitationsOf(hasEvents, stats !== undefined),
     };
   },
 
@@ -94,6 +100,9 @@ export const tensorrtLlm: EngineAdapter = {
 };
 
 const EVENTS = "/kv_cache_events";
+/** An encoder (`mm_embedding_serve`) has the one, but not the other. */
+const CHAT = "/v1/chat/completions";
+const COMPLETIONS = "/v1/completions";
 
 /** The state of each engine's event stream. */
 const streams = new WeakMap<EngineApi, PolledEvents>();

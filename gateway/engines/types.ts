@@ -1,6 +1,6 @@
 import type { Constraint } from "./constraint.ts";
 import type { Disaggregation, EngineRole } from "./disaggregation/types.ts";
-import type { Encoding } from "./encoding/types.ts";
+import type { EncoderRegistry, Encoding } from "./encoding/types.ts";
 
 export type { EngineRole };
 
@@ -77,6 +77,10 @@ export interface EngineProfile {
   readonly kvLeaseMs?: number | undefined;
   /** The port of SGLang's bootstrap server for prefill engines, if reported. */
   readonly bootstrapPort?: number | undefined;
+  /** Whether it takes what encoders have made of a chat's media; see `ChatEncoding`. Undefined if it does not say so. */
+  readonly takesEncoded?: boolean | undefined;
+  /** The address at which it is told of encoders, if it asks them itself. */
+  readonly encoderRegistry?: string | undefined;
   /** The engine's paths under `/v1/`; empty if not reported. */
   readonly paths: readonly string[];
   readonly limitations: readonly Limitation[];
@@ -127,6 +131,8 @@ export interface EngineAdapter {
   readonly disaggregation?: Disaggregation;
   /** How it has media encoded by other engines; undefined if it does not. */
   readonly encoding?: Encoding;
+  /** How it is told of encoders, if it asks them itself. */
+  readonly encoderRegistry?: EncoderRegistry;
   /** How it loads LoRA adapters while it runs; undefined if it cannot. */
   readonly lora?: LoraPaths;
   /** The fields that make a request use a LoRA adapter, for engines that do not take its name for a model's. */
@@ -188,6 +194,8 @@ export interface EngineApi {
   getText(path: string): Promise<string | undefined>;
   /** The status of the answer to a body, whatever it is; the answer's body is not read. @throws EngineApiError */
   postStatus(path: string, body: unknown): Promise<number>;
+  /** The same for DELETE. */
+  deleteStatus(path: string, body: unknown): Promise<number>;
   /**
    * The answer to a body, whatever its status.
    * @param timeoutMs in place of the usual time

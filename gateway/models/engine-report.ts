@@ -85,7 +85,8 @@ export async function reportEngine(
       batches: feed?.batches ?? 0,
     },
     limitations: [
-      ...(profile?.models.length === 0 ? [NO_MODEL] : []),
+      // SGLang's encoders list none.
+      ...(profile?.models.length === 0 && profile.role !== "encode" ? [NO_MODEL] : []),
       ...limitations.filter(({ code }) => code !== "tokenizer" || needsTokens(sources, models)),
     ],
   };

@@ -70,6 +70,12 @@ export function readChat(body: unknown, continuing: Continuing, takesMedia = fal
   return { ...fields(data), tokens, maxTokens: data.max_completion_tokens ?? data.max_tokens ?? 16 };
 }
 
+/** The messages of a chat; empty for any other body. */
+export function messagesOf(body: unknown): readonly Record<string, unknown>[] {
+  const messages: unknown = Reflect.get(Object(body), "messages");
+  return Array.isArray(messages) ? messages : [];
+}
+
 /** The kind of the first medium in a chat. */
 export function mediumIn(messages: readonly Readonly<Record<string, unknown>>[]): string | undefined {
   const parts = messages.flatMap(({ content }) => (Array.isArray(content) ? (content as unknown[]) : []));

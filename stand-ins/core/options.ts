@@ -36,14 +36,18 @@ export interface StandInOptions {
   hasMetrics?: boolean | undefined;
   /** KV events over ZeroMQ. Default: none. */
   kvEvents?: KvEventOptions | undefined;
-  /** Its part in disaggregated serving; `encode` only for vLLM. Default: none. */
+  /** Its part in disaggregated serving; `encode` not for llama.cpp. Default: none. */
   role?: "prefill" | "decode" | "encode" | undefined;
-  /** Whether it takes images, audio and video, of which its model only reads the ids; only for vLLM. Default: none. */
+  /** Whether it takes images, audio and video, of which its model only reads the ids; not for llama.cpp. Default: none. */
   takesMedia?: boolean | undefined;
+  /** Whether TensorRT-LLM's protocol has the fields for what encoders have made. Default true. */
+  takesEncoded?: boolean | undefined;
   /** Where encode engines leave embeddings, and the others find them. */
   encoderFolder?: string | undefined;
-  /** Called with what it begins to do for each request; only by vLLM's stand-in. */
+  /** Called with what it begins to do for each request; not by that of llama.cpp. */
   onWork?: ((work: StandInWork) => void) | undefined;
+  /** Whether it has no encoder of its own, but asks others; only for SGLang. Default false. */
+  languageOnly?: boolean | undefined;
   /** For how long a prefill engine holds KV blocks, in milliseconds. Default 30,000. */
   kvLeaseMs?: number | undefined;
   /** Milliseconds until it listens. Default 0. */

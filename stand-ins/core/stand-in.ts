@@ -44,10 +44,12 @@ export interface StandInContext {
 export interface EngineKindOptions {
   dialect(context: StandInContext): Dialect;
   routes(context: StandInContext): Record<string, StandInRoute>;
+  /** The routes that generate tokens. Default: `GENERATION_ROUTES`. */
+  generationRoutes?(options: StandInOptions): readonly string[];
   refuse: ServerOptions["refuse"];
 }
 
-const GENERATION_ROUTES = ["POST /v1/chat/completions", "POST /v1/completions"];
+export const GENERATION_ROUTES: readonly string[] = ["POST /v1/chat/completions", "POST /v1/completions"];
 
 /** Starts a stand-in. @throws Error if a port is taken */
 export async function startStandIn(kind: EngineKindOptions, options: StandInOptions): Promise<StandIn> {
@@ -70,19 +72,23 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   const dialect = kind.dialect(context);
   const generation = { model, adapters, crash };
   const own = kind.routes(context);
+  const generating = kind.generationRoutes?.(options) ?? GENERATION_ROUTES;
+  const tokenRoutes: Record<string, StandInRoute> = {
+    "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
+    "POST /v1/completions": generationRoute("completions", engine, dialect, generation),
+  };
   const routes: Record<string, StandInRoute> = {
     ...own,
     "GET /stand-in/kv": context.kvExports.counts,
     "GET /stand-in/kv/*": context.kvExports.route,
-    "POST /v1/chat/completions": generationRoute("chat", engine, dialect, generation),
-    "POST /v1/completions": generationRoute("completions", engine, dialect, generation),
+    ...Object.fromEntries(generating.map((name) => [name, tokenRoutes[name]!])),
   };
   const server: StandInServer = await StandInServer.listen({
     port: options.port,
     host: options.host,
     apiKey: options.apiKey,
     routes,
-    generationRoutes: GENERATION_ROUTES,
+    generationRoutes: generating,
     refuse: kind.refuse,
     crash,
   }).catch((error: unknown) => {
@@ -108,10 +114,16 @@ export async function startStandIn(kind: EngineKindOptions, options: StandInOpti
   };
 }
 
-/** `/openapi.json` with these routes, as FastAPI generates it. */
-export function describeRoutes(routes: Readonly<Record<string, StandInRoute>>): object {
+/**
+ * `/openapi.json` with these routes, as FastAPI generates it.
+ * @param generating the routes that generate tokens
+ */
+export function describeRoutes(
+  routes: Readonly<Record<string, StandInRoute>>,
+  generating: readonly string[] = GENERATION_ROUTES,
+): object {
   const paths: Record<string, Record<string, object>> = {};
-  for (const name of [...Object.keys(routes), ...GENERATION_ROUTES]) {
+  for (const name of [...Object.keys(routes), ...generating]) {
     const [method = "", path = ""] = name.split(" ");
     paths[path] = { ...paths[path], [method.toLowerCase()]: { responses: {} } };
   }

@@ -106,6 +106,7 @@ export async function forward(
     bodyFor: bodiesFor(bytes, own, model.members()),
     media: given.strings,
     encodable: media === undefined ? [] : placedMedia(media.encodable, prompt),
+    mediaCount: media?.ids.length ?? 0,
     json: body,
     isDividable: isDividable(model, path, body),
     engine: await engineFor(resource, found, dependencies.models),

@@ -60,8 +60,12 @@ export async function identifyMedia(
     const name = `media:${id}`;
     prompt.set(name, { medium, identity: id, isExact: isExact && isPlain });
     const { kind } = medium;
-    if (isExact && kind !== "document")
-      encodable.push({ id, kind, steps: field.partSteps, part: partFor(kind, medium, field), takesId });
+    if (kind !== "document")
+      encodable.push({
+        ...{ id, kind, steps: field.partSteps, part: partFor(kind, medium, field) },
+        isKnown: isExact,
+        takesId,
+      });
     named = editedValue(named, field.steps, () => name);
   }
   return { ids, body: named as PromptBody, prompt, encodable };

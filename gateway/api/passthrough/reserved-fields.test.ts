@@ -15,6 +15,7 @@ test("a client's transfer parameters never reach an engine, however they are spe
     "bootstrap_host",
     "bootstrap_port",
     "bootstrap_room",
+    "epd_bootstrap_addr",
     "kv\\u005ftransfer_params",
   ]) {
     const left = remove(`{"model":"m", "${name}": {"do_remote_prefill":true}, "prompt":"hi","${name}":1}`);

@@ -14,7 +14,7 @@ export const sglangDisaggregation: Disaggregation = {
     if (!COMPLETIONS.has(path)) return `requests to ${path} are not divided`;
     return typeof body.n === "number" && body.n > 1 ? "it has several choices" : undefined;
   },
-  flagFor: (role) => `--disaggregation-mode ${role}`,
+  flagFor: (role) => (role === "encode" ? "--encoder-only" : `--disaggregation-mode ${role}`),
   divide({ body, prefill }) {
     const { hostname } = new URL(prefill.url);
     const port = prefill.bootstrapPort ?? BOOTSTRAP_PORT;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isInteger } from "../../kernel/exact-json.ts";
+import { withoutMedia } from "../encoding/tensorrt-llm.ts";
 import { COMPLETIONS, obstacleToOnePrompt, oneToken } from "./one-token.ts";
 import type { Disaggregation } from "./types.ts";
 
@@ -13,7 +14,13 @@ export const tensorrtLlmDisaggregation: Disaggregation = {
   // `cache_transceiver_config` in its YAML file.
   flagFor: () => undefined,
   divide: (request) => ({
-    prefillFields: { ...oneToken(request), disaggregated_params: { request_type: "context_only" } },
+    prefillFields: {
+      ...oneToken(request),
+      disaggregated_params: {
+        ...Object(request.encoded?.disaggregated_params),
+        request_type: "context_only",
+      },
+    },
     decodeFields: undefined,
     validMs: undefined,
     readAnswer(answer) {
@@ -21,10 +28,11 @@ export const tensorrtLlmDisaggregation: Disaggregation = {
         throw new Error("Its answer has no disaggregated_params with a ctx_request_id.");
       // Its own object: the schema's has another order.
       const [choice] = (answer as Answer).choices;
+      const params = choice!.disaggregated_params;
+      // The prefill engine has used its encoder's handles, and a generation request with some is refused.
+      const own = request.encoded === undefined ? params : withoutMedia(params);
       return {
-        fields: {
-          disaggregated_params: { ...choice!.disaggregated_params, request_type: "generation_only" },
-        },
+        fields: { disaggregated_params: { ...own, request_type: "generation_only" } },
         cachedTokens: undefined,
       };
     },

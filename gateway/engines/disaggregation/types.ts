@@ -40,6 +40,8 @@ export interface DividableRequest {
 
 export interface DividedRequest extends DividableRequest {
   readonly prefill: PrefillEngine;
+  /** The fields that hand over what encoders have made of its media; undefined if there are none. */
+  readonly encoded?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** The prefill engine of a request. */
@@ -89,4 +91,6 @@ export const TRANSFER_FIELDS: ReadonlySet<string> = new Set([
   "bootstrap_host",
   "bootstrap_port",
   "bootstrap_room",
+  // SGLang would send the request's media to the encoders that this address lists.
+  "epd_bootstrap_addr",
 ]);

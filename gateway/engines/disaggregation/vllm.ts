@@ -18,10 +18,12 @@ export const vllmDisaggregation: Disaggregation = {
     return sumOf(text, [RECEIVED], ({ source }) => source === "external_kv_transfer");
   },
   flagFor: (role) =>
-    `--kv-transfer-config '${JSON.stringify({
-      kv_connector: "NixlConnector",
-      kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
-    })}'`,
+    role === "encode"
+      ? `--ec-transfer-config '${JSON.stringify({ ec_connector: "ECExampleConnector", ec_role: "ec_producer" })}'`
+      : `--kv-transfer-config '${JSON.stringify({
+          kv_connector: "NixlConnector",
+          kv_role: role === "prefill" ? "kv_producer" : "kv_consumer",
+        })}'`,
   divide: ({ prefill: { kvLeaseMs = LEASE_MS }, ...request }) => ({
     prefillFields: {
       ...oneToken(request),

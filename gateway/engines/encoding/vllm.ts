@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Encoded, Encoding } from "./types.ts";
+import type { Encoded, MediaEncoding } from "./types.ts";
 
 const CHAT = "/v1/chat/completions";
 
@@ -11,9 +11,8 @@ const MEDIA_FIELDS = ["mm_processor_kwargs", "media_io_kwargs", "priority"];
  * answers with one entry of `ec_transfer_params` for each id; the engine that computes the prompt finds the embeddings
  * by their ids.
  */
-export const vllmEncoding: Encoding = {
-  // In the other APIs, parts cannot have ids.
-  obstacleOf: ({ path }) => (path === CHAT ? undefined : `requests to ${path} name no ids of media`),
+export const vllmEncoding: MediaEncoding = {
+  unit: "medium",
   request: ({ body }, media) => ({
     path: CHAT,
     body: {

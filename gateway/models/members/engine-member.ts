@@ -14,7 +14,9 @@ export interface EngineTarget {
   readonly spec: Pick<EngineSpec, "apiKey" | "kvLeaseMs">;
   readonly api: EngineApi;
   /** Undefined until it has been probed. */
-  readonly profile: Pick<EngineProfile, "bootstrapPort" | "kvLeaseMs" | "paths" | "version"> | undefined;
+  readonly profile:
+    | Pick<EngineProfile, "bootstrapPort" | "kvLeaseMs" | "paths" | "takesEncoded" | "version">
+    | undefined;
   /** Undefined until its kind is known. */
   readonly adapter: EngineAdapter | undefined;
   readonly state: string;

@@ -128,6 +128,11 @@ export function roleConflict(
   { role }: Pick<EngineSpec, "role">,
   profile: EngineProfile,
 ): Limitation[] {
+  if (role === "encode" && profile.role !== "encode" && adapter?.encoding === undefined) {
+    const what =
+      "it was attached as 'encode', but engines of its kind encode media only for themselves, so it gets no requests";
+    return [{ code: "role", what, flag: adapter?.disaggregation?.flagFor(role) }];
+  }
   if (role === undefined || profile.role === undefined || role === profile.role) return [];
   const what = `it reports the role '${profile.role}', but was attached as '${role}': requests that it gets in that role fail or hang`;
   return [{ code: "role", what, flag: adapter?.disaggregation?.flagFor(role) }];

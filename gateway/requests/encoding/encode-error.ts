@@ -1,3 +1,6 @@
+import { messageOf, type Warnings } from "#runtime";
+import type { EncodeMetrics } from "../../kernel/metrics.ts";
+
 /** Why a medium was not encoded beforehand after all, for metrics. */
 export type EncodeFailure =
   | "encoder_unreachable"
@@ -16,4 +19,35 @@ export class EncodeError extends Error {
     this.name = "EncodeError";
     this.reason = reason;
   }
+}
+
+/** Whom to tell that media of a request were not encoded beforehand. */
+export interface EncodeFailureContext {
+  readonly metrics: Pick<EncodeMetrics, "count">;
+  readonly warnings: Warnings;
+  readonly requestId: string;
+}
+
+/** Logs that media were not encoded, and counts them. */
+export function reportEncodeFailure(
+  { metrics, warnings, requestId }: EncodeFailureContext,
+  error: unknown,
+  media: number,
+): void {
+  metrics.count("fallback", error instanceof EncodeError ? error.reason : "encoder_unusable", media);
+  warnings.warn("encode", "media were not encoded by an encode worker", {
+    request: requestId,
+    reason: messageOf(error),
+  });
+}
+
+/** @throws EncodeError if it takes longer than `ms` */
+export function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
+  const { promise, resolve, reject } = Promise.withResolvers<Value>();
+  const timer = setTimeout(
+    () => reject(new EncodeError("encoder_timeout", `It did not answer within ${ms / 1000} s.`)),
+    ms,
+  );
+  work.then(resolve, reject);
+  return promise.finally(() => clearTimeout(timer));
 }

@@ -1,8 +1,6 @@
-import { messageOf, type Warnings } from "#runtime";
-import type { EncodeMetrics } from "../../kernel/metrics.ts";
 import type { EncoderTable, SharedWork } from "../../routing/encode/encoder-table.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
-import { EncodeError } from "./encode-error.ts";
+import { EncodeError, type EncodeFailureContext, reportEncodeFailure, within } from "./encode-error.ts";
 
 /** A medium that an encode worker can encode. */
 export interface SharedMedium {
@@ -12,14 +10,10 @@ export interface SharedMedium {
   readonly tokens: number;
 }
 
-export interface SharedEncodingOptions<Worker, Medium, Result> {
+export interface SharedEncodingOptions<Worker, Medium, Result> extends EncodeFailureContext {
   readonly table: EncoderTable<Result>;
-  readonly metrics: Pick<EncodeMetrics, "count">;
   /** How long a request waits for encoders. */
   readonly encodeMs: number;
-  readonly warnings: Warnings;
-  /** For logs. */
-  readonly requestId: string;
   /** Whether what was encoded earlier can be used without asking the encoder again. */
   readonly trustsKnown: boolean;
   /** Sends an encoder its share of a request's media. @param index of the share */
@@ -88,7 +82,7 @@ export class SharedEncoding<
         fresh.add(id);
         if (unknown.has(id)) metrics.count("remote", "", 1);
       } catch (error) {
-        if (turn === this.#turn) this.#onFailed(error);
+        if (turn === this.#turn) reportEncodeFailure(this.#options, error, 1);
       }
     });
     await Promise.all(all);
@@ -123,30 +117,10 @@ export class SharedEncoding<
     }
     return [...shares.keys()];
   }
-
-  #onFailed(error: unknown): void {
-    const { metrics, warnings, requestId } = this.#options;
-    metrics.count("fallback", error instanceof EncodeError ? error.reason : "encoder_unusable", 1);
-    warnings.warn("encode", "media were not encoded by an encode worker", {
-      request: requestId,
-      reason: messageOf(error),
-    });
-  }
 }
 
 function resultFor<Result>(id: string, answers: ReadonlyMap<string, Result>): Result {
   const result = answers.get(id);
   if (result === undefined) throw new EncodeError("encoder_unusable", "Its answer lacks a medium.");
   return result;
-}
-
-/** @throws EncodeError if it takes longer than `ms` */
-function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
-  const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const timer = setTimeout(
-    () => reject(new EncodeError("encoder_timeout", `It did not answer within ${ms / 1000} s.`)),
-    ms,
-  );
-  work.then(resolve, reject);
-  return promise.finally(() => clearTimeout(timer));
 }

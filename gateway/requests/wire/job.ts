@@ -35,6 +35,8 @@ export interface WireJob extends LifeJob<EngineMember> {
   readonly media: MediaStrings | undefined;
   /** Those of its media that encode engines can encode, in the order of the prompt. */
   readonly encodable: readonly EncodableMedium[];
+  /** How many media it has. */
+  readonly mediaCount: number;
   /** The parsed body, if it is a JSON object. */
   readonly json: Readonly<Record<string, unknown>> | undefined;
   /** Whether a prefill engine can compute its prompt. */
@@ -55,8 +57,9 @@ export interface WireJob extends LifeJob<EngineMember> {
 
 /** A medium that can be encoded by another engine than that which computes the prompt. */
 export interface EncodableMedium {
-  /** By which engines know it. */
   readonly id: string;
+  /** Whether engines know it by its id. */
+  readonly isKnown: boolean;
   readonly kind: "image" | "audio" | "video";
   /** Where its content part is in the body. */
   readonly steps: readonly Step[];

@@ -1,3 +1,4 @@
+import type { EncodedFields } from "../../engines/encoding/types.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import { isPrefillWorker } from "../../routing/filters/role.ts";
 import type { PrefillPart } from "../../routing/plan.ts";
@@ -20,6 +21,8 @@ export interface HandoffBodies {
   readonly body: Uint8Array;
   /** For the decode engine, with all media: if the transfer fails, it may have to compute the prompt itself. */
   readonly whole: Uint8Array;
+  /** What encode engines have made of its media, if they have. */
+  readonly encoded: EncodedFields | undefined;
   /** Whether they are not the client's own. */
   readonly isContinued: boolean;
 }
@@ -81,7 +84,7 @@ export class PrefillHandoff {
   start(
     route: Route<EngineMember>,
     part: PrefillPart<EngineMember>,
-    { body, whole, isContinued }: HandoffBodies,
+    { body, whole, encoded, isContinued }: HandoffBodies,
   ): void {
     const { adapter, origin, profile, spec } = part.worker.engine;
     const request = dividableRequest(this.#job, isContinued ? whole : undefined);
@@ -96,7 +99,7 @@ export class PrefillHandoff {
       bootstrapPort: profile?.bootstrapPort,
       kvLeaseMs: spec.kvLeaseMs ?? profile?.kvLeaseMs,
     };
-    const division = adapter.disaggregation.divide({ ...request, prefill });
+    const division = adapter.disaggregation.divide({ ...request, prefill, encoded });
     const { duration } = this.#job.model.metrics.routing.prefills;
     const prefillBody = dividedBody(body, division.prefillFields);
     const attempt: DividedAttempt = new DividedAttempt(

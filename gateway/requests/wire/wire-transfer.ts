@@ -1,3 +1,4 @@
+import type { EncodedFields } from "../../engines/encoding/types.ts";
 import { type ApiError, engineFailed } from "../../kernel/errors.ts";
 import type { EngineMember } from "../../models/members/engine-member.ts";
 import type { Route, RouteRequest } from "../../routing/route.ts";
@@ -32,6 +33,8 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   readonly #encodeStage: EncodeStage;
   /** Those that have encoded media for the current attempt. */
   #encodeWorkers: readonly string[] = [];
+  /** Whether what they have made may be what the engine refuses. */
+  #mayRefuseEncoded = false;
   #call: HttpCall | undefined;
   /** The error for a refusal, while its body is still being received. */
   #refusal: ApiError | undefined;
@@ -76,6 +79,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const { requestBody } = this.#answer;
     const body = this.#job.bodyFor(route.worker.engine, requestBody);
     this.#encodeWorkers = [];
+    this.#mayRefuseEncoded = false;
     const target = route.plan.prefill?.worker ?? route.worker;
     const encoding = body && this.#encodeStage.begin(route, target, body);
     if (encoding === undefined) this.#compute(route, body, body, needsFreshConnection);
@@ -83,27 +87,29 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
       void encoding.then((encoded) => {
         if (encoded === undefined) return;
         this.#encodeWorkers = encoded.encoders;
-        this.#compute(route, encoded.body, body, needsFreshConnection);
+        this.#mayRefuseEncoded = encoded.mayBeRefused && route.plan.prefill === undefined;
+        this.#compute(route, encoded.body, body, needsFreshConnection, encoded.fields);
       });
   }
 
   /**
    * @param body for the engine that computes the prompt
    * @param whole the same with all media, for a decode engine
+   * @param encoded what encode engines have made of its media
    */
   #compute(
     route: Route<EngineMember>,
     body: Uint8Array | undefined,
     whole: Uint8Array | undefined,
     needsFreshConnection: boolean,
+    encoded?: EncodedFields,
   ): void {
     const { prefill } = route.plan;
     if (prefill === undefined || body === undefined || whole === undefined)
       this.#ask(route, body, !needsFreshConnection);
     else
       this.#handoff.start(route, prefill, {
-        body,
-        whole,
+        ...{ body, whole, encoded },
         isContinued: this.#answer.requestBody !== undefined,
       });
   }
@@ -214,7 +220,7 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
     const isRefusal =
       (isRetryable(head.status) && (mayRetry || hasFallback) && !this.#isSoleEngineBusy(head)) ||
       // Another engine's parameters may be what it refuses.
-      (isClientError(head.status) && mayRetry && this.#handoff.hasHandedOver) ||
+      (isClientError(head.status) && mayRetry && this.#hasHandedOver) ||
       // Engines of a model do not all load an adapter at the same moment.
       (head.status === 404 && mayRetry && this.#job.modelName !== undefined && this.life.hasAlternative);
     if (isRefusal && isRepeatable) {
@@ -255,6 +261,11 @@ export class WireTransfer implements Transfer<EngineMember>, HttpReceiver {
   onError(error: HttpError): void {
     if (this.#refusal !== undefined) this.#afterRefusal(this.#refusal);
     else this.#break(error.message, error);
+  }
+
+  /** Whether the engine has got what others have made for this attempt. */
+  get #hasHandedOver(): boolean {
+    return this.#handoff.hasHandedOver || this.#mayRefuseEncoded;
   }
 
   /** Whether the only engine is busy: the client then gets its answer, which may say how long to wait. */

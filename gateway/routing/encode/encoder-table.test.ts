@@ -40,6 +40,15 @@ describe("a model's encoders", () => {
     expect(table.known("cat", performance.now())).toBeUndefined();
   });
 
+  test("have work to do for one request, which is not remembered", async () => {
+    const table = new EncoderTable<string>();
+    const one = work();
+    table.book("e0", 64, one.result);
+    expect([table.loadOf("e0"), table.choose("cat", ["e0", "e1"])]).toEqual([64, "e1"]);
+    await one.end("encoded");
+    expect([table.loadOf("e0"), table.known("cat", performance.now())]).toEqual([0, undefined]);
+  });
+
   test("that fail are asked again", async () => {
     const table = new EncoderTable<string>();
     const one = work();

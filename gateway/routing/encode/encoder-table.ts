@@ -69,17 +69,25 @@ export class EncoderTable<Result> {
   /** Books the work; it ends with the result. */
   begin(id: string, encoder: string, tokens: number, work: SharedWork<Result>): void {
     this.#pending.set(id, work);
-    this.#load.set(encoder, this.loadOf(encoder) + tokens);
+    this.book(encoder, tokens, work.result);
     const end = () => {
       if (this.#pending.get(id) === work) this.#pending.delete(id);
-      const left = this.loadOf(encoder) - tokens;
-      if (left > 0) this.#load.set(encoder, left);
-      else this.#load.delete(encoder);
     };
     work.result.then((result) => {
       end();
       this.#keep(id, { result, encoder, until: performance.now() + KNOWN_MS });
     }, end);
+  }
+
+  /** Books work that serves one request, and so is not remembered; it ends with the result. */
+  book(encoder: string, tokens: number, result: Promise<unknown>): void {
+    this.#load.set(encoder, this.loadOf(encoder) + tokens);
+    const end = () => {
+      const left = this.loadOf(encoder) - tokens;
+      if (left > 0) this.#load.set(encoder, left);
+      else this.#load.delete(encoder);
+    };
+    result.then(end, end);
   }
 
   /** An engine could not use what encoders had made of these media: they are encoded anew. */
