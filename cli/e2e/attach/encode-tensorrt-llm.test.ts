@@ -32,14 +32,17 @@ async function start(name: string, options: StandInOptions = {}): Promise<StandI
   return standIn;
 }
 
-/** A gateway of these engines; the encoder tells its role itself. */
-async function attach(...engines: { url: string; role?: "prefill" | "decode" | "encode" }[]): Promise<void> {
+/** A gateway of these engines; the encoder tells its role itself. @param encodeMs for how long it waits for encoders */
+async function attach(
+  engines: { url: string; role?: "prefill" | "decode" | "encode" }[],
+  encodeMs = 60_000,
+): Promise<void> {
   gateway = await startOwnGateway(
     {},
     {
       // Not what else stand-ins have.
       engines: engines.map(({ url, role }) => ({ url, role })),
-      requestOptions: { encodeMs: 1_000 },
+      requestOptions: { encodeMs },
     },
   );
 }
@@ -79,7 +82,7 @@ describe("an encoder and an engine that computes prompts and answers", () => {
 
   beforeEach(async () => {
     [encoder, engine] = [await start("encoder", { role: "encode" }), await start("engine")];
-    await attach(encoder, engine);
+    await attach([encoder, engine]);
   });
 
   test("share a chat, whose answer is that of the engine alone", async () => {
@@ -162,6 +165,7 @@ describe("an encoder and an engine that computes prompts and answers", () => {
     ["answers nonsense", { garbageHttp: true }, "encoder_unusable"],
     ["does not end its answer", { endlessBody: true }, "encoder_unusable"],
   ])("if the encoder %s, the engine encodes the media itself", async (_how, faults, reason) => {
+    if (reason === "encoder_timeout") await attach([encoder, engine], 300);
     encoder.setFaults(faults);
     await ask(chat([image(PNG), image(JPEG, "jpeg")]));
     expect(steps).toEqual([["engine", "answered", ["image", "image"]]]);
@@ -220,7 +224,7 @@ test("an encoder, a prefill and a decode engine share a request", async () => {
   encoder = await start("encoder", { role: "encode" });
   const prefill = await start("prefill", { role: "prefill" });
   const decode = await start("decode", { role: "decode" });
-  await attach(encoder, { url: prefill.url, role: "prefill" }, { url: decode.url, role: "decode" });
+  await attach([encoder, { url: prefill.url, role: "prefill" }, { url: decode.url, role: "decode" }]);
   const body = chat([text(LONG), image(PNG), image(OTHER_PNG)]);
   const direct = await (await fetch(`${decode.url}/v1/chat/completions`, post(body))).text();
   steps.length = 0;
@@ -240,7 +244,7 @@ test("an encoder, a prefill and a decode engine share a request", async () => {
 
 test("an engine whose protocol has no handles encodes all media itself, which is said once", async () => {
   encoder = await start("encoder", { role: "encode" });
-  await attach(encoder, await start("engine", { takesEncoded: false }));
+  await attach([encoder, await start("engine", { takesEncoded: false })]);
   for (const picture of [PNG, OTHER_PNG]) await ask(chat([image(picture)]));
   expect(steps.map(([name]) => name)).toEqual(["engine", "engine"]);
   expect(await count("local", "unsupported")).toBe(2);
@@ -251,7 +255,7 @@ test("an encoder of another kind is not asked, which is said once", async () => 
   const vllm = await startVllm({ takesMedia: true });
   opened.push(vllm);
   encoder = await start("encoder", { role: "encode" });
-  await attach(encoder, vllm);
+  await attach([encoder, vllm]);
   for (const picture of [PNG, OTHER_PNG]) await ask(chat([image(picture)]));
   expect(steps).toEqual([]);
   expect(await count("local", "other_kind")).toBe(2);

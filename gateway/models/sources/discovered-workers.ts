@@ -213,7 +213,8 @@ export class DiscoveredWorkers {
   #report(serving: Serving): void {
     const { log } = this.#options;
     const { model, reported } = serving;
-    if (model.workers === undefined) return;
+    // Workers that only encode media are not to answer.
+    if (model.workers === undefined || model.isEncoder) return;
     const { toolFormat, reasoningFormat } = model.workers;
     const { name, contextLength, blockSize } = model.workers.card;
     if (missingRole(model.members) === "decode") {
