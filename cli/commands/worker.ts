@@ -56,6 +56,7 @@ async function serveWorkers(engine: string, options: WorkerCommandOptions): Prom
           kind: options["kv-transfer"],
           timeoutMs: options["kv-transfer-timeout"] * 1000,
           leaseMs: options["kv-lease"] * 1000,
+          encodedBytes: options["encoded-bytes"],
         },
         kvEventsPrivacy: privacy,
         log: service.log.child({ name: place.name }),

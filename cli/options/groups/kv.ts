@@ -22,6 +22,12 @@ export const kvTransfer = {
     max: 3600,
     int: false,
   }),
+  "encoded-bytes": number({
+    describe:
+      "How much of encoded media an encode worker holds for others at most, in bytes. Default: 256 MiB.",
+    default: 256 * 1024 * 1024,
+    min: 1,
+  }),
 };
 
 /** KV events for subscribers of vLLM's format. */
