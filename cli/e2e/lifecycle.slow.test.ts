@@ -5,7 +5,7 @@ import { until } from "./metrics.ts";
 import { family, gone, leftovers, workerPid } from "./process-family.ts";
 import { startByNpm, startUp } from "./stator-process.ts";
 
-/** `lifecycle.test.ts` with the real model instead of the echo, and running answers under npm. */
+/** `lifecycle-echo.slow.test.ts` with the real model instead of the echo, and running answers under npm. */
 const client = (url: string) => new OpenAI({ baseURL: `${url}/v1`, apiKey: "none", maxRetries: 0 });
 const ask = { model: "default", prompt: "Once upon a time", max_tokens: 4, temperature: 0 };
 

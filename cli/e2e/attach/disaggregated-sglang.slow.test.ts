@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ask } from "../access/attached.ts";
 import { poolsSuite } from "./pools-suite.ts";
 
-// What SGLang does otherwise than vLLM: see disaggregated.test.ts.
+// What SGLang does otherwise than vLLM: see disaggregated-vllm.slow.test.ts.
 
 describe("sglang", () => {
   const pools = poolsSuite("sglang");
