@@ -6,6 +6,7 @@
  *     npm run example examples/multimodal -- audio --separated
  *     npm run example examples/multimodal -- video --separated
  *     npm run example examples/multimodal -- processor            # a backend of your own: samples frames, resamples sound
+ *     npm run example examples/multimodal -- processor --videos "$(npm run -s video)"     # the same, of an MP4 file too
  *
  * The engines are stand-ins that speak vLLM's protocols, so that no GPU is needed: their model sees and hears nothing, and
  * answers with made-up words. docs/multimodal.md has the commands of real ones.
@@ -14,13 +15,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { openVideoFrames } from "./decode-video.ts";
 import { Processes } from "./processes.ts";
 import { startProcessor } from "./processor.ts";
 import { KINDS, type Kind, questionsOf } from "./questions.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { separated: { type: "boolean", default: false } },
+  options: { separated: { type: "boolean", default: false }, videos: { type: "string" } },
 });
 const kind = KINDS.find((each) => each === (positionals[0] ?? "image"));
 if (kind === undefined) {
@@ -32,6 +34,7 @@ const folder = mkdtempSync(join(tmpdir(), "stator-multimodal-"));
 const processes = new Processes();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => processes.stop());
 let gateway = "";
+const videos = values.videos === undefined ? undefined : openVideoFrames(values.videos);
 const processor =
   kind === "processor"
     ? await startProcessor({
@@ -39,6 +42,7 @@ const processor =
         model: "tiny",
         upstream: () => gateway,
         log: (message) => console.log(`  [processor] ${message}`),
+        videos,
       })
     : undefined;
 try {
@@ -71,7 +75,7 @@ async function separated(): Promise<string[]> {
 /** Asks twice about the same media, and once about others, and prints the answers. */
 async function ask(what: Kind): Promise<void> {
   const question = { type: "text", text: `What is in this? ${"Describe all that you notice. ".repeat(8)}` };
-  for (const [title, parts] of questionsOf(what)) {
+  for (const [title, parts] of await questionsOf(what, videos)) {
     console.log(`\n${title}:`);
     const response = await fetch(`${gateway}/v1/chat/completions`, {
       method: "POST",

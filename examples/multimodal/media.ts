@@ -1,14 +1,23 @@
 /** Media to send: generated, so that the example needs no files. */
 import { crc32, deflateSync } from "node:zlib";
 
-/** A PNG of one colour: https://www.w3.org/TR/png-3/ */
-export function png(side: number, [red, green, blue]: readonly [number, number, number]): Uint8Array {
+/** A PNG of one colour. */
+export const png = (side: number, [red, green, blue]: readonly [number, number, number]): Uint8Array =>
+  pngOf(
+    side,
+    side,
+    Uint8Array.from({ length: side * side * 4 }, (_, at) => [red, green, blue, 255][at % 4]!),
+  );
+
+/** A PNG of pixels in RGBA: https://www.w3.org/TR/png-3/ */
+export function pngOf(width: number, height: number, pixels: Uint8Array): Uint8Array {
   const header = Buffer.alloc(13);
-  header.writeUInt32BE(side, 0);
-  header.writeUInt32BE(side, 4);
-  header.set([8, 2], 8);
-  const row = [0, ...Array.from({ length: side }, () => [red, green, blue]).flat()];
-  const rows = Buffer.concat(Array.from({ length: side }, () => Buffer.from(row)));
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 6], 8);
+  const rows = Buffer.alloc(height * (1 + 4 * width));
+  for (let row = 0; row < height; row++)
+    rows.set(pixels.subarray(row * 4 * width, (row + 1) * 4 * width), row * (1 + 4 * width) + 1);
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   return Buffer.concat([
     signature,

@@ -2,16 +2,17 @@
  * A backend of your own in front of a model: it prepares media, and has the model answer. Of a video, it samples frames, and
  * sends them as images; a sound it decodes, and resamples to what speech encoders take, 16,000 samples a second in one channel.
  *
- * Videos are lists of frames (`data:video/jpeg;base64,FRAME,FRAME,…`, as vLLM takes them). Containers such as MP4 are refused: there
- * is no well-kept decoder of H.264 and the like for Node that is light. Sounds are WAV, MP3, FLAC, and Ogg with Vorbis or Opus.
+ * Videos are MP4, QuickTime, WebM or Matroska (with the packages of `npm run -s video`), or lists of frames
+ * (`data:video/jpeg;base64,FRAME,FRAME,…`, as vLLM takes them). Sounds are WAV, MP3, FLAC, and Ogg with Vorbis or Opus.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
 import { decodeAudio } from "#workers";
+import type { VideoFrames } from "./decode-video.ts";
 import { dataUrl, wav } from "./media.ts";
-import { sampleFrames, samplingSchema } from "./sample-frames.ts";
+import { isFrameList, type Sampling, sampleFrames, samplingSchema } from "./sample-frames.ts";
 
 export interface ProcessorOptions {
   /** Its name as a model. */
@@ -20,6 +21,8 @@ export interface ProcessorOptions {
   readonly model: string;
   upstream(): string;
   log(message: string): void;
+  /** Decodes videos in containers; undefined if there is no decoder. */
+  readonly videos?: VideoFrames | undefined;
 }
 
 export interface Processor {
@@ -98,22 +101,36 @@ const soundPart = z.object({ type: z.literal("input_audio"), input_audio: z.obje
 async function prepared(
   part: unknown,
   sampling: z.infer<typeof chatSchema>["media_io_kwargs"],
-  { log }: ProcessorOptions,
+  { log, videos }: ProcessorOptions,
 ): Promise<unknown[]> {
   const video = videoPart.safeParse(part);
   if (video.success) {
-    const { frames, of } = sampleFrames(video.data.video_url.url, sampling?.video ?? {});
-    log(`sampled ${frames.length} of ${of} frames`);
-    return frames.map((frame) => ({
-      type: "image_url",
-      image_url: { url: `data:image/jpeg;base64,${frame}` },
-    }));
+    const { images, of } = await framesOf(video.data.video_url.url, sampling?.video ?? {}, videos);
+    log(`sampled ${images.length} of ${of} frames`);
+    return images.map((url) => ({ type: "image_url", image_url: { url } }));
   }
   const sound = soundPart.safeParse(part);
   if (!sound.success) return [part];
   const samples = await decodeAudio(Buffer.from(sound.data.input_audio.data, "base64"));
   log(`resampled ${(samples.length / RATE).toFixed(1)} s of sound to ${RATE} Hz`);
   return [{ type: "audio_url", audio_url: { url: dataUrl("audio/wav", wav(samples, RATE)) } }];
+}
+
+/** @returns the chosen frames as data: URLs, and of how many */
+async function framesOf(
+  url: string,
+  sampling: Sampling,
+  videos: VideoFrames | undefined,
+): Promise<{ images: readonly string[]; of: number }> {
+  if (isFrameList(url)) {
+    const { frames, of } = sampleFrames(url, sampling);
+    return { images: frames.map((frame) => `data:image/jpeg;base64,${frame}`), of };
+  }
+  if (videos === undefined)
+    throw new Error('This processor decodes no containers. Start it with --videos "$(npm run -s video)".');
+  const file = Buffer.from(url.slice(url.indexOf(",") + 1), "base64");
+  const { frames, of } = await videos.sample(file, sampling);
+  return { images: frames.map((frame) => dataUrl("image/png", frame)), of };
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

@@ -1,10 +1,14 @@
+import type { VideoFrames } from "./decode-video.ts";
 import { dataUrl, frameList, jpeg, png, tone, wav } from "./media.ts";
 
 export const KINDS = ["image", "audio", "video", "processor"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What is asked, with the content parts. */
-export function questionsOf(what: Kind): [title: string, parts: object[]][] {
+/** What is asked, with the content parts. @param videos with which an MP4 file is made, to ask about it too */
+export async function questionsOf(
+  what: Kind,
+  videos: VideoFrames | undefined,
+): Promise<[title: string, parts: object[]][]> {
   if (what === "image")
     return [
       ["A red picture", [image(png(64, [200, 30, 30]))]],
@@ -21,6 +25,16 @@ export function questionsOf(what: Kind): [title: string, parts: object[]][] {
   return [
     ["A video of 16 frames, 2 a second, of which the processor sends 4", [video]],
     ["A sound of 44,100 samples a second", [sound(440, 44_100)]],
+    ...(videos === undefined ? [] : [await mp4Question(videos)]),
+  ];
+}
+
+async function mp4Question(videos: VideoFrames): Promise<[title: string, parts: object[]]> {
+  const reds = Array.from({ length: 30 }, (_, index) => [8 * index, 40, 40]);
+  const url = dataUrl("video/mp4", await videos.make(64, 10, reds));
+  return [
+    "An MP4 of 3 seconds, 10 frames a second, of which the processor sends 3",
+    [{ type: "video_url", video_url: { url } }],
   ];
 }
 

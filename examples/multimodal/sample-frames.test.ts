@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Sampling, sampleFrames } from "./sample-frames.ts";
+import { isFrameList, type Sampling, sampleFrames } from "./sample-frames.ts";
 
 const video = "data:video/jpeg;base64,a,b,c,d,e,f,g,h";
 
@@ -17,8 +17,7 @@ test.each<[string, Sampling, string]>([
   expect([frames.join(""), of]).toEqual([expected, 8]);
 });
 
-test("videos in containers are refused with what to send", () => {
-  expect(() => sampleFrames("data:video/mp4;base64,AAAA", {})).toThrow(
-    "This processor decodes no containers: send the video as a list of frames, data:video/jpeg;base64,….",
-  );
+test("lists of frames are told from containers", () => {
+  expect(isFrameList("data:video/jpeg;base64,QQ==")).toBe(true);
+  expect(isFrameList("data:video/mp4;base64,QQ==")).toBe(false);
 });

@@ -14,20 +14,28 @@ export type Sampling = z.input<typeof samplingSchema>;
 
 const HEAD = "data:video/jpeg;base64,";
 
+/** Whether a video is a list of frames: `data:video/jpeg;base64,FRAME,FRAME,…`, as vLLM takes it without a container. */
+export const isFrameList = (url: string): boolean => url.startsWith(HEAD);
+
 /**
  * Chooses frames of a list of frames.
- * @param url `data:video/jpeg;base64,FRAME,FRAME,…`
  * @returns the frames in base64, and of how many
- * @throws Error for any other video
  */
 export function sampleFrames(url: string, sampling: Sampling): { frames: readonly string[]; of: number } {
-  if (!url.startsWith(HEAD))
-    throw new Error(`This processor decodes no containers: send the video as a list of frames, ${HEAD}….`);
   const all = url.slice(HEAD.length).split(",");
-  const { num_frames = all.length, fps, source_fps } = samplingSchema.parse(sampling);
-  const step = fps === undefined ? 1 : Math.max(1, source_fps / fps);
-  const paced = all.filter((_, index) => isTaken(index, step));
-  return { frames: evenly(paced, num_frames), of: all.length };
+  const { source_fps } = samplingSchema.parse(sampling);
+  return {
+    frames: chosenFrames(all.length, source_fps, sampling).map((index) => all[index]!),
+    of: all.length,
+  };
+}
+
+/** The indices of the frames to take. @param count of all frames @param rate frames a second */
+export function chosenFrames(count: number, rate: number, sampling: Sampling): readonly number[] {
+  const { num_frames = count, fps } = samplingSchema.parse(sampling);
+  const step = fps === undefined ? 1 : Math.max(1, rate / fps);
+  const paced = Array.from({ length: count }, (_, index) => index).filter((index) => isTaken(index, step));
+  return evenly(paced, num_frames);
 }
 
 /** Whether a frame is the first one of its step. */
