@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createLogger } from "#runtime";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
@@ -39,4 +40,12 @@ test("the template decides for a model that is not in the catalogue", async () =
     engineOptions: { modelName: "tiny", aliases: [] },
     parsers: { toolParser: undefined, reasoningParser: undefined },
   });
+});
+
+test("a projector comes from the hub as models do, or from a file", async () => {
+  const fetched = await read("--model=hf:owner/repo/tiny.gguf", "--mmproj=hf:owner/repo/mmproj.gguf");
+  expect(fetched.engineOptions.mmproj).toMatch(/-mmproj\.gguf$/);
+  expect(existsSync(fetched.engineOptions.mmproj!)).toBe(true);
+  const given = await read("--model=hf:owner/repo/tiny.gguf", "--mmproj=./mmproj.gguf");
+  expect(given.engineOptions.mmproj).toBe("./mmproj.gguf");
 });

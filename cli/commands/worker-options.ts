@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import { type Logger, rankEndpoint } from "#runtime";
 import { isKubernetes } from "#runtime/node";
 import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
-import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
+import { defaultModelFolder, fetchModel, fetchProjector, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { UsageError } from "../options/read.ts";
 import type { OptionValues } from "../options/spec.ts";
@@ -49,14 +49,16 @@ export async function readEngineOptions(
     const engineOptions = { ...common, modelPath: options.model, modelName: options["model-name"] };
     return { engineOptions, parsers: given };
   }
-  const model = await fetchModel(options.model, {
+  const fetching = {
     folder: options["model-folder"] ?? defaultModelFolder(),
     progress: progressFor(log, options["log-format"]),
     kvTokens: kvTokens(options),
-  });
+  };
+  const model = await fetchModel(options.model, fetching);
+  const mmproj = options.mmproj && (await fetchProjector(options.mmproj, fetching));
   const { path, chatTemplate } = model;
   return {
-    engineOptions: { ...common, ...modelNaming(options, model), modelPath: path, chatTemplate },
+    engineOptions: { ...common, ...modelNaming(options, model), modelPath: path, chatTemplate, mmproj },
     parsers: {
       toolParser: given.toolParser ?? model.toolParser,
       reasoningParser: given.reasoningParser ?? model.reasoningParser,

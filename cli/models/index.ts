@@ -74,6 +74,16 @@ export async function fetchModel(text: string | undefined, options: FetchOptions
   return { path, ...catalogueNames(catalogue, modelName(source.fileName)), toolParser, reasoningParser };
 }
 
+/**
+ * Downloads the projector that `--mmproj` names by `hf:owner/repo/file.gguf` or a URL, unless it is on this machine already.
+ * @returns its path; that of a file as it was given
+ * @throws Error or DownloadError with a message that says what to do
+ */
+export async function fetchProjector(text: string, options: FetchOptions): Promise<string> {
+  if (!/^(hf|https?):/i.test(text)) return text;
+  return (await fetchModel(text, options)).path;
+}
+
 const catalogueNames = ({ name }: CatalogueModel, alias: string) => ({ name, aliases: [alias] });
 
 /** A machine with less memory swaps, or kills the worker. */

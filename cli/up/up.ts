@@ -10,7 +10,7 @@ import { isolationSettings } from "../commands/isolation-settings.ts";
 import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
 import { kvEventsAddress, kvTokens, modelNaming } from "../commands/worker-options.ts";
-import { defaultModelFolder, fetchModel, type ModelFile } from "../models/index.ts";
+import { defaultModelFolder, fetchModel, fetchProjector, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
 import { followParent } from "../supervisor-link.ts";
@@ -117,21 +117,27 @@ async function startServers(folder: string, log: Logger): Promise<ClusterServers
   }
 }
 
+interface PreparedModel extends ModelFile {
+  /** The path of its projector, if it has one. */
+  readonly mmproj: string | undefined;
+}
+
 async function prepareModel(
   options: UpOptions,
   workers: number,
   log: Logger,
   signal: AbortSignal,
-): Promise<ModelFile | undefined> {
+): Promise<PreparedModel | undefined> {
   const progress = progressFor(log, options["log-format"]);
   try {
     await ensureLlamaBuild(options.gpu, progress.say);
-    return await fetchModel(options.model, {
+    const fetching = {
       folder: options["model-folder"] ?? defaultModelFolder(),
-      progress,
-      signal,
       kvTokens: kvTokens(options, workers),
-    });
+      ...{ progress, signal },
+    };
+    const model = await fetchModel(options.model, fetching);
+    return { ...model, mmproj: options.mmproj && (await fetchProjector(options.mmproj, fetching)) };
   } catch (error) {
     if (signal.aborted) return undefined;
     throw error;
@@ -172,7 +178,7 @@ interface WorkerSettings extends PlannedWorker {
   /** How many workers share the cores. */
   readonly count: number;
   readonly folder: string;
-  readonly model: ModelFile | undefined;
+  readonly model: PreparedModel | undefined;
   readonly servers: ClusterServers | undefined;
 }
 
@@ -205,11 +211,12 @@ const ocrFlags = ({ ocr }: UpOptions): Record<string, unknown> => ({
 });
 
 /** A worker gets the file, and what the catalogue knows about it. */
-function modelFlags(options: UpOptions, model: ModelFile | undefined): Record<string, unknown> {
+function modelFlags(options: UpOptions, model: PreparedModel | undefined): Record<string, unknown> {
   if (model === undefined) return { alias: [...options.alias, "default"] };
   const { modelName, aliases } = modelNaming(options, model);
   return {
     model: model.path,
+    mmproj: model.mmproj,
     "model-name": modelName,
     alias: [...aliases, "default"],
     "tool-parser": options["tool-parser"] ?? model.toolParser,
