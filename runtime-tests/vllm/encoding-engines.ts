@@ -1,4 +1,5 @@
 import { metric } from "../../cli/e2e/metrics.ts";
+import type { StatorProcess } from "../../cli/e2e/stator-process.ts";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { becomesReady } from "./losses.suite.ts";
 import { attach, metricOf } from "./setup.ts";
@@ -16,6 +17,7 @@ interface Other {
 export class EncodingEngines implements AsyncDisposable {
   readonly url: string;
   readonly encoder: VllmServer;
+  readonly #stator: StatorProcess;
   readonly #others: readonly Other[];
 
   /**
@@ -35,21 +37,23 @@ export class EncodingEngines implements AsyncDisposable {
       ...roles.map(start),
     ]);
     const all = others.map((server, index) => ({ role: roles[index], server }));
-    const { url } = await attach(
+    const { stator, url } = await attach(
       all.flatMap(({ role, server }) => (role === undefined ? [server.url] : [])),
       `--encode=${encoder.url}`,
       ...all.flatMap(({ role, server }) => (role === undefined ? [] : [`--${role}=${server.url}`])),
       // A server stands still while it loads what it needs for its first sound, and where others want its cores.
       "--health-timeout=60",
+      "--health-failures=100",
       "--remote-prefill-min-tokens=1",
       "--remote-prefill-min-share=0",
       "--remote-prefill-max-wait=100",
     );
     for (const server of [encoder, ...others]) await becomesReady(url, new URL(server.url).host);
-    return new EncodingEngines(url, encoder, all);
+    return new EncodingEngines(stator, url, encoder, all);
   }
 
-  private constructor(url: string, encoder: VllmServer, others: readonly Other[]) {
+  private constructor(stator: StatorProcess, url: string, encoder: VllmServer, others: readonly Other[]) {
+    this.#stator = stator;
     this.url = url;
     this.encoder = encoder;
     this.#others = others;
@@ -70,10 +74,11 @@ export class EncodingEngines implements AsyncDisposable {
     return metricOf(this.encoder, "vllm:mm_cache_queries_total");
   }
 
-  /** What the engines have printed lately. */
+  /** What the gateway has printed, and the engines lately. */
   get output(): string {
     const all = [this.encoder, ...this.#others.map(({ server }) => server)];
-    return all.map(({ url, output }) => `${url}\n${output.slice(-4000)}`).join("\n");
+    const engines = all.map(({ url, output }) => `${url}\n${output.slice(-2000)}`);
+    return [this.#stator.stdout, this.#stator.stderr, ...engines].join("\n");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

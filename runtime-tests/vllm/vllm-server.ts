@@ -159,6 +159,8 @@ export class VllmServer implements AsyncDisposable {
         VLLM_NIXL_SIDE_CHANNEL_HOST: "127.0.0.1",
         VLLM_NIXL_SIDE_CHANNEL_PORT: String(ports.side),
         UCX_TLS: "tcp,sysv,posix,self",
+        // Threads that wait for each other spin, and a tiny model needs only one.
+        OMP_NUM_THREADS: "1",
         // On busy cores, compiling for the first log probabilities takes longer than the engine waits.
         TORCHDYNAMO_DISABLE: "1",
       },
