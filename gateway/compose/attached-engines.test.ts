@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { stall } from "../../scripts/testing/stall.ts";
 import { NO_THRESHOLDS } from "../routing/load/thresholds.ts";
 import type { Gateway } from "./create-gateway.ts";
@@ -87,6 +87,17 @@ describe("an engine's state is the same everywhere it is reported", () => {
       expect((await ask(gateway, "/admin/workers")).body.data[0].reason).toMatch(/check within [\d.]+ s/);
     },
   );
+
+  test("after as long as checks may take: no shorter limit ends their requests", async () => {
+    const limits = vi.spyOn(AbortSignal, "timeout");
+    onTestFinished(() => limits.mockRestore());
+    const engine = await FaultyEngine.start("openai");
+    await attach([engine], { health: { intervalMs: 20, modelsMs: 20, timeoutMs: 60_000, slowStartMs: 0 } });
+    limits.mockClear();
+    const seen = engine.count("/v1/models");
+    await expect.poll(() => engine.count("/v1/models")).toBeGreaterThan(seen + 1);
+    expect(Math.min(...limits.mock.calls.flat())).toBeGreaterThan(60_000);
+  });
 
   test("when its server reports a dead engine core", async () => {
     const engine = await FaultyEngine.start("vllm");

@@ -61,13 +61,15 @@ export function suiteOfBytes(setup: Setup): void {
     });
 
     test("as vLLM answers without a gateway, except for id and time", async () => {
-      const body = { ...exact, messages, max_tokens: 40 };
-      const answers = [setup.url, setup.servers[0].url, setup.servers[1].url].map(async (url) => {
+      const answer = async (url: string, content: string) => {
+        const body = { ...exact, messages: [{ role: "user", content }], max_tokens: 40 };
         const { id, created, usage, ...rest } = await (await post(url, "/v1/chat/completions", body)).json();
         return rest;
-      });
-      const [throughGateway, ...direct] = await Promise.all(answers);
-      expect(direct).toEqual([throughGateway, throughGateway]);
+      };
+      const urls = [setup.url, setup.servers[0].url, setup.servers[1].url];
+      const sea = await Promise.all(urls.map((url) => answer(url, "Tell me about the sea.")));
+      expect(sea).toEqual([sea[0], sea[0], sea[0]]);
+      expect(await answer(setup.url, "Tell me about the sky.")).not.toEqual(sea[0]);
     });
   });
 }

@@ -1,165 +1,175 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFailed, test } from "vitest";
-import { metric } from "../../cli/e2e/metrics.ts";
 import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
-import { becomesReady } from "./losses.suite.ts";
+import { answerTo, ChatStream } from "./chat-answers.ts";
+import { EncodingEngines } from "./encoding-engines.ts";
+import { expectSame, type Said } from "./greedy.ts";
 import { chat, MediaRequests, text } from "./media-requests.ts";
-import { ask, attach, eventually, metricOf, prefills } from "./setup.ts";
+import { eventually, prefills } from "./setup.ts";
 import { VllmServer, writeMediaFiles, writeMediaModel } from "./vllm-server.ts";
+import { wordsOnly } from "./words.ts";
+
+// Real vLLM servers that encode media for others, with weights that tell: an answer from another medium differs.
+
+/** Long enough for an engine to be killed meanwhile. */
+const STREAM_TOKENS = 150;
 
 const files = temporaryFolder();
-const folder = temporaryFolder();
 const media = new MediaRequests(files);
 
-const question = (name: string, prompt = "Look at this.") =>
-  chat(text(`${prompt} `.repeat(12)), media.part(name), text("What is it?"));
+const question = (name: string, prompt = "Look at this.", more: object = {}) => ({
+  ...chat(text(`${prompt} `.repeat(12)), media.part(name), text("What is it?")),
+  max_tokens: 4,
+  ...more,
+});
 
-/** Requests, each with a medium that no other one has. */
-const REQUESTS: Record<string, () => object> = {
-  "an image": () => question("one.png"),
-  "a photo": () => question("turned.jpg"),
-  "a grey image": () => question("grey.png"),
-  "two images": () =>
-    chat(text("Compare "), media.part("two.png"), text(" and "), media.part("wide.jpg"), text(".")),
-  audio: () => question("one.wav"),
-  "a video": () => question("one.mp4"),
+/** Requests, each with media that no other one has. */
+const REQUESTS: Record<string, { media: number; body: () => object }> = {
+  "an image": { media: 1, body: () => question("one.png") },
+  "a photo": { media: 1, body: () => question("turned.jpg") },
+  "a grey image": { media: 1, body: () => question("grey.png") },
+  "two images": {
+    media: 2,
+    body: () => ({
+      ...chat(text("Compare "), media.part("two.png"), text(" and "), media.part("wide.jpg"), text(".")),
+      max_tokens: 4,
+    }),
+  },
+  audio: { media: 1, body: () => question("one.wav") },
+  "a video": { media: 1, body: () => question("one.mp4") },
 };
 
+const bodyOf = (what: string) => REQUESTS[what]!.body();
+const OTHER_FILES = [
+  "print.jpg",
+  "bitmap.bmp",
+  "scan.tiff",
+  "large.webp",
+  "music.wav",
+  "two.wav",
+  "palette.gif",
+];
+/** Requests that are on their way when the encoder is killed, and when another engine is. */
+const forOthers = () => OTHER_FILES.map((name) => question(name));
+const again = (when: string) => [1, 2, 3].map((index) => question("one.png", `${when} ${index}.`));
+/** Streams that are read when a decode engine is killed. */
+const streams = (words: object) =>
+  ["one.png", "two.png", "wide.jpg", "grey.png", "bitmap.bmp", "one.mp4"].map((name) =>
+    question(name, "Tell me of this.", { max_tokens: STREAM_TOKENS, ignore_eos: true, ...words }),
+  );
+
 /** What one engine answers that does everything. */
-const expected = new Map<string, Answer>();
-let encoder: VllmServer;
-let others: VllmServer[] = [];
-let url: string;
+class Expected {
+  readonly #answers = new Map<string, Said>();
 
-interface Answer {
-  readonly message: object;
-  readonly logprobs: readonly number[];
+  async ask(url: string, bodies: readonly object[]): Promise<void> {
+    const answers = await Promise.all(bodies.map((body) => answerTo(url, body)));
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(bodies.length);
+    for (const [index, body] of bodies.entries()) this.#answers.set(JSON.stringify(body), answers[index]!);
+  }
+
+  of(body: object): Said {
+    return this.#answers.get(JSON.stringify(body))!;
+  }
 }
 
-/** The answer and its log probabilities, which tell media apart. */
-async function answer(to: string, body: object): Promise<Answer> {
-  const asked = await ask(to, "/v1/chat/completions", { ...body, max_tokens: 4, logprobs: true });
-  expect(asked.status, JSON.stringify(asked.json)).toBe(200);
-  const { choices } = asked.json as {
-    choices: { message: object; logprobs: { content: { logprob: number }[] } }[];
-  };
-  const { message, logprobs } = choices[0]!;
-  return { message, logprobs: logprobs.content.map(({ logprob }) => Number(logprob.toFixed(3))) };
-}
+describe.each([
+  { kind: "omni", asked: Object.keys(REQUESTS), isKilled: true },
+  { kind: "qwen2vl", asked: ["an image", "two images", "a video"], isKilled: false },
+] as const)("$kind", ({ kind, asked, isKilled }) => {
+  const folder = temporaryFolder();
+  const expected = new Expected();
+  let words: object;
 
-const encodes = (place: string) => metric(url, "stator_encodes_total", { place });
-/** How many requests the encoder has answered. */
-const encoded = () => metricOf(encoder, "vllm:request_success_total");
-
-beforeAll(async () => {
-  writeMediaFiles(files);
-  writeMediaModel("omni", folder);
-  await using alone = await VllmServer.start(folder, { takesMedia: true });
-  for (const [what, build] of Object.entries(REQUESTS)) expected.set(what, await answer(alone.url, build()));
-  const answers = [...expected.values()].map((each) => JSON.stringify(each));
-  expect(new Set(answers).size).toBe(answers.length);
-});
-
-/** What the engines have printed, if a test fails. */
-beforeEach(() =>
-  onTestFailed(() => {
-    for (const server of [encoder, ...others]) console.log(server?.url, server?.output.slice(-4000));
-  }),
-);
-
-async function startAll(roles: ("prefill" | "decode" | undefined)[]): Promise<void> {
-  const shared = temporaryFolder();
-  const consumer = { role: "consumer", folder: shared } as const;
-  [encoder, ...others] = await Promise.all([
-    VllmServer.start(folder, { takesMedia: true, encoder: { role: "producer", folder: shared } }),
-    ...roles.map((role) =>
-      VllmServer.start(folder, {
-        takesMedia: true,
-        ...(role !== "decode" && { encoder: consumer }),
-        ...(role && { role }),
-      }),
-    ),
-  ]);
-  const alone = others.filter((_, index) => roles[index] === undefined).map((server) => server.url);
-  const flags = others.flatMap((server, index) => (roles[index] ? [`--${roles[index]}=${server.url}`] : []));
-  // A server stands still while it loads what it needs for its first sound.
-  const more = [
-    "--health-timeout=60",
-    "--remote-prefill-min-tokens=1",
-    "--remote-prefill-min-share=0",
-    "--remote-prefill-max-wait=100",
-  ];
-  ({ url } = await attach(alone, `--encode=${encoder!.url}`, ...flags, ...more));
-  for (const server of [encoder!, ...others]) await becomesReady(url, new URL(server.url).host);
-}
-
-afterAll(async () => {
-  await Promise.all([encoder, ...others].map((server) => server?.stop()));
-});
-
-function suite(): void {
-  test.each(Object.keys(REQUESTS))("%s is encoded there, and the answer is the same", async (what) => {
-    const [remote, there] = [await encodes("remote"), await encoded()];
-    expect(await answer(url, REQUESTS[what]!())).toEqual(expected.get(what));
-    expect(await encodes("remote")).toBeGreaterThan(remote);
-    expect(await encoded()).toBe(there + 1);
-    expect(await encodes("fallback")).toBe(0);
+  beforeAll(async () => {
+    writeMediaFiles(files);
+    writeMediaModel(kind, folder);
+    await using alone = await VllmServer.start(folder, { takesMedia: true });
+    words = await wordsOnly(alone.url);
+    const underKills = isKilled
+      ? [...forOthers(), ...again("While decoding"), ...again("While prefilling"), ...streams(words)]
+      : [];
+    await expected.ask(alone.url, [...asked.map(bodyOf), ...underKills]);
   });
 
-  test("a medium is encoded once, however many requests have it, and at whatever time", async () => {
-    const there = await encoded();
-    const ask = (index: number) => answer(url, question("palette.png", `Look ${index}.`));
-    await Promise.all([1, 2, 3, 4].map(ask));
-    await Promise.all([5, 6].map(ask));
-    expect(await encoded()).toBe(there + 1);
-  });
+  describe.each([
+    { what: "an encode engine and one for all else", roles: [undefined] },
+    {
+      what: "encode, prefill and decode engines",
+      roles: ["prefill", "decode", ...(isKilled ? (["decode"] as const) : [])],
+    },
+  ] as const)("$what", ({ roles }) => {
+    let engines: EncodingEngines;
+    const isAnswered = async (body: object) =>
+      expectSame(await answerTo(engines.url, body), expected.of(body));
 
-  test("an answer whose prompt is cached needs no encoder", async () => {
-    const body = question("clear.png");
-    const first = await answer(url, body);
-    const there = await encoded();
-    expect(await answer(url, body)).toEqual(first);
-    expect(await encoded()).toBe(there);
-  });
+    beforeAll(async () => {
+      engines = await EncodingEngines.start(folder, roles);
+    });
+    afterAll(() => engines?.[Symbol.asyncDispose]());
+    beforeEach(() => onTestFailed(() => console.log(engines.output)));
 
-  test("no request is lost when the encoder is killed", async () => {
-    const names = [
-      "print.jpg",
-      "bitmap.bmp",
-      "scan.tiff",
-      "large.webp",
-      "music.wav",
-      "two.wav",
-      "palette.gif",
-    ];
-    const all = names.map((name) => answer(url, question(name)));
-    encoder.kill();
-    await Promise.all(all);
-    await eventually(
-      async () => ((await encodes("fallback")) > 0 ? true : undefined),
-      "media are encoded elsewhere",
-    );
-    expect(await answer(url, REQUESTS["a photo"]!())).toEqual(expected.get("a photo"));
-  });
-}
+    test.each(asked)("%s is encoded there, and the answer is the same", async (what) => {
+      const [remote, there] = [await engines.encodes("remote"), await engines.encoded()];
+      await isAnswered(bodyOf(what));
+      expect(await engines.encodes("remote")).toBe(remote + REQUESTS[what]!.media);
+      expect(await engines.encoded()).toBe(there + REQUESTS[what]!.media);
+      expect(await engines.encodes("fallback")).toBe(0);
+    });
 
-describe("an encode engine and one for all else", () => {
-  beforeAll(() => startAll([undefined]));
-  afterAll(() => Promise.all([encoder, ...others].map((server) => server.stop())));
-  suite();
-});
+    test("a medium is encoded once, however many requests have it, and at whatever time", async () => {
+      const there = await engines.encoded();
+      const ask = (index: number) => answerTo(engines.url, question("palette.png", `Look ${index}.`));
+      await Promise.all([1, 2, 3, 4].map(ask));
+      await Promise.all([5, 6].map(ask));
+      expect(await engines.encoded()).toBe(there + 1);
+    });
 
-describe("encode, prefill and decode engines", () => {
-  beforeAll(() => startAll(["prefill", "decode"]));
-  suite();
+    test("an answer whose prompt is cached needs no encoder", async () => {
+      const body = question("clear.png");
+      const first = await answerTo(engines.url, body);
+      const there = await engines.encoded();
+      expectSame(await answerTo(engines.url, body), first);
+      expect(await engines.encoded()).toBe(there);
+    });
 
-  test("the prompts were computed by the prefill engine", async () => {
-    expect(await prefills(url, "remote")).toBeGreaterThan(5);
-  });
+    if (roles.length > 1)
+      test("the prompts were computed by the prefill engine", async () => {
+        expect(await prefills(engines.url, "remote")).toBeGreaterThan(asked.length);
+      });
 
-  test("no request is lost when the prefill engine is killed", async () => {
-    const all = [1, 2, 3].map((index) => answer(url, question("one.png", `Again ${index}.`)));
-    others[0]!.kill();
-    await Promise.all(all);
-    expect(await answer(url, REQUESTS["an image"]!())).toEqual(expected.get("an image"));
+    if (isKilled && roles.length > 1)
+      test("no answer is lost, or another, when a decode engine is killed under load", async () => {
+        const bodies = streams(words);
+        const open = await Promise.all(bodies.map((body) => ChatStream.open(engines.url, body)));
+        await Promise.all(open.map(({ hasBegun }) => hasBegun));
+        const [victim] = engines.of("decode");
+        const broken = open.filter((stream) => stream.engine === new URL(victim!.url).host);
+        expect(broken.length).toBeGreaterThan(0);
+        expect(open.some(({ isDone }) => isDone)).toBe(false);
+        victim!.kill();
+        await Promise.all(again("While decoding").map(isAnswered));
+        for (const [index, stream] of open.entries())
+          expectSame(await stream.answer, expected.of(bodies[index]!));
+      });
+
+    if (isKilled)
+      test("no request is lost when the encoder is killed", async () => {
+        const all = forOthers().map(isAnswered);
+        engines.encoder.kill();
+        await Promise.all(all);
+        await eventually(
+          async () => ((await engines.encodes("fallback")) > 0 ? true : undefined),
+          "media are encoded elsewhere",
+        );
+        await isAnswered(bodyOf("a photo"));
+      });
+
+    if (isKilled && roles.length > 1)
+      test("no request is lost when the prefill engine is killed", async () => {
+        const all = again("While prefilling").map(isAnswered);
+        engines.of("prefill")[0]!.kill();
+        await Promise.all(all);
+        await isAnswered(bodyOf("an image"));
+      });
   });
 });

@@ -13,6 +13,7 @@ export interface Said {
 /** The same text, and log probabilities but for the last digits, which depend on what else is in the batch. */
 export function expectSame(answer: Said, expected: Said): void {
   expect(answer.text).toBe(expected.text);
+  expect(answer.logprobs).toHaveLength(expected.logprobs.length);
   for (const [index, logprob] of answer.logprobs.entries())
     expect(logprob).toBeCloseTo(expected.logprobs[index]!, 3);
 }

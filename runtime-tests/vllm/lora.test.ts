@@ -12,7 +12,7 @@ let adapters: { one: string; two: string };
 beforeAll(async () => {
   const folder = temporaryFolder();
   const model = join(folder, "model");
-  writeTinyModel(model, { weights: true });
+  writeTinyModel(model);
   adapters = { one: join(folder, "one"), two: join(folder, "two") };
   writeTinyLora(model, adapters.one, 1);
   writeTinyLora(model, adapters.two, 2);

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Recorder } from "./recorder.ts";
 import { ask, attach, BLOCKS, cachedTokens, eventually, freshText, post, type Setup } from "./setup.ts";
 import { BLOCK_SIZE, type VllmServer } from "./vllm-server.ts";
+import { wordsOnly } from "./words.ts";
 
 /** Long enough for the engine to be killed during the answer. */
 const ANSWER_TOKENS = 600;
@@ -26,10 +27,11 @@ export function suiteOfLosses(setup: Setup): void {
         temperature: 0,
         seed: 1,
         ignore_eos: true,
-        stream: true,
+        ...(await wordsOnly(first.url)),
       };
+      const whole = await (await post(second.url, "/v1/completions", body)).json();
       const before = one.generations.length;
-      const response = await post(url, "/v1/completions", body);
+      const response = await post(url, "/v1/completions", { ...body, stream: true });
       const [from, to] = one.generations.length > before ? [one, other] : [other, one];
       const victim = from === one ? first : second;
       const text = await readText(response, EVENTS_BEFORE, () => victim.kill());
@@ -42,6 +44,7 @@ export function suiteOfLosses(setup: Setup): void {
       expect(asked.max_tokens).toBeLessThan(ANSWER_TOKENS);
       expect(text).toBe(beforeIt + textOf(Buffer.concat(continued!.answer).toString()));
       expect(text.length).toBeGreaterThan(beforeIt.length);
+      expect(text).toBe(whole.choices[0].text);
       await stator.stop();
       setup.servers = await restarted(setup.servers, victim);
     });

@@ -16,7 +16,7 @@ let servers: VllmServer[] = [];
 
 beforeAll(async () => {
   folder = temporaryFolder();
-  writeTinyModel(folder, { weights: true });
+  writeTinyModel(folder);
   const roles = ["prefill", "decode"] as const;
   const shared = { ranks: RANKS, leaseSeconds: LEASE_SECONDS };
   servers = await Promise.all(roles.map((role) => VllmServer.start(folder, { role, ...shared })));

@@ -1,9 +1,9 @@
-"""Writes a tiny model's Hugging Face folder, without weights, which vLLM generates (--load-format dummy), or with --weights
-with some that are large enough for every token of a prompt to tell in the answer.
+"""Writes a tiny model's Hugging Face folder.
 
-Usage: tiny_model.py [--weights] FOLDER TEXT-FILE...
+Usage: tiny_model.py FOLDER TEXT-FILE...
 
-The tokenizer is a byte-level BPE trained on the text files, with ChatML's control tokens.
+The tokenizer is a byte-level BPE trained on the text files, with ChatML's control tokens. The weights are random, but large
+enough for every token of a prompt to tell in the answer: those of vLLM's --load-format dummy answer all prompts alike.
 """
 
 import sys
@@ -35,8 +35,6 @@ def fill(name, parameter) -> None:
         parameter.normal_(0, 1.0 if "embed_tokens" in name else 0.15)
 
 
-arguments = [argument for argument in sys.argv[1:] if argument != "--weights"]
-folder = Path(arguments[0])
-write_folder(folder, train_tokenizer(arguments[1:], CONTROLS), TEMPLATE, 4096, SIZES)
-if "--weights" in sys.argv:
-    write_weights(folder, fill)
+folder = Path(sys.argv[1])
+write_folder(folder, train_tokenizer(sys.argv[2:], CONTROLS), TEMPLATE, 4096, SIZES)
+write_weights(folder, fill)

@@ -16,7 +16,7 @@ export interface VllmOptions {
   kvEvents?: boolean;
   prefixCaching?: boolean;
   reportsCachedTokens?: boolean;
-  /** Its part in disaggregated serving, with NIXL; it then loads the folder's weights. Default: none. */
+  /** Its part in disaggregated serving, with NIXL. Default: none. */
   role?: "prefill" | "decode";
   /** Its part in encoding, with the folder through which embeddings travel. Default: none. */
   encoder?: { role: "producer" | "consumer"; folder: string };
@@ -24,11 +24,11 @@ export interface VllmOptions {
   leaseSeconds?: number;
   /** Data-parallel ranks. Default 1. */
   ranks?: number;
-  /** Whether it plays a script, with the folder's weights. Default: random weights, unless it has a role. */
+  /** Whether it plays a script (`writeScriptedModel`). Default false. */
   isScripted?: boolean;
-  /** Whether it takes media; it then loads the folder's weights. Default false. */
+  /** Whether it takes media (`writeMediaModel`). Default false. */
   takesMedia?: boolean;
-  /** Whether it takes LoRA adapters, and loads them while it runs; it then loads the folder's weights. Default false. */
+  /** Whether it takes LoRA adapters, and loads them while it runs (`updated`). Default: it takes none. */
   loras?: "fixed" | "updated";
 }
 
@@ -48,9 +48,8 @@ export function vllmPython(): string {
   return python;
 }
 
-/** Writes the tiny model's folder, with a tokenizer trained on this project's documents. */
-export const writeTinyModel = (folder: string, { weights = false } = {}) =>
-  writeModel("tiny_model.py", weights ? ["--weights"] : [], folder);
+/** Writes the tiny model's folder, with a tokenizer trained on this project's documents. Different prompts give different answers. */
+export const writeTinyModel = (folder: string) => writeModel("tiny_model.py", [], folder);
 
 /** The same for a model that sees, or sees and hears (`media_model.py`). Different media give different answers. */
 export const writeMediaModel = (kind: "qwen2vl" | "omni", folder: string) =>
@@ -81,7 +80,7 @@ export function writeTinyLora(model: string, folder: string, seed: number): void
   execFileSync(vllmPython(), [script, model, folder, String(seed)], { stdio: ["ignore", 2, 2] });
 }
 
-/** A real vLLM. Random weights are the same in every instance. */
+/** A real vLLM. */
 export class VllmServer implements AsyncDisposable {
   readonly url: string;
   /** How long it took to answer, in milliseconds. */
@@ -112,7 +111,6 @@ export class VllmServer implements AsyncDisposable {
       encoder,
       loras,
     } = options;
-    const hasWeights = role !== undefined || isScripted || takesMedia || loras !== undefined;
     this.#folder = folder;
     this.#ports = ports;
     this.url = `http://127.0.0.1:${ports.api}`;
@@ -124,7 +122,6 @@ export class VllmServer implements AsyncDisposable {
     };
     const args = [
       ["-m", "vllm.entrypoints.openai.api_server", "--model", folder],
-      hasWeights ? [] : ["--load-format", "dummy"],
       role === undefined ? [] : ["--kv-transfer-config", JSON.stringify(transferConfig(role, leaseSeconds))],
       encoder === undefined
         ? []
@@ -162,6 +159,8 @@ export class VllmServer implements AsyncDisposable {
         VLLM_NIXL_SIDE_CHANNEL_HOST: "127.0.0.1",
         VLLM_NIXL_SIDE_CHANNEL_PORT: String(ports.side),
         UCX_TLS: "tcp,sysv,posix,self",
+        // Threads that wait for each other spin, and a tiny model needs only one.
+        OMP_NUM_THREADS: "1",
         // On busy cores, compiling for the first log probabilities takes longer than the engine waits.
         TORCHDYNAMO_DISABLE: "1",
       },

@@ -59,6 +59,8 @@ export class EngineConnection implements WatchedEngine {
   /** Whether its requests should move to other engines, because it is leaving. */
   isEvicting = false;
   readonly #eviction = new Eviction(() => this.#evict());
+  /** The same engine for health checks, which may take as long as their own timeout says. */
+  readonly #checked: EngineApi;
   readonly #dependencies: EngineConnectionDependencies;
   readonly #listener: EngineConnectionListener;
   readonly #log: Logger;
@@ -90,6 +92,7 @@ export class EngineConnection implements WatchedEngine {
     this.#listener = listener;
     this.#log = dependencies.log.child({ engine: this.name });
     this.api = dependencies.createApi(spec);
+    this.#checked = dependencies.createApi(spec, dependencies.health.timeoutMs + CHECK_SLACK_MS);
     this.#requests = new RequestHealth(dependencies.health.requests);
     this.#models = new ModelSchedule(dependencies.health.modelsMs);
     this.#retryMs = dependencies.health.firstRetryMs;
@@ -276,7 +279,10 @@ export class EngineConnection implements WatchedEngine {
     let isHung = false;
     let models: readonly EngineModel[] | undefined;
     try {
-      const { startedAt, models: reported } = await answeredWithin(timeoutMs, adapter.readLoad(this.api));
+      const { startedAt, models: reported } = await answeredWithin(
+        timeoutMs,
+        adapter.readLoad(this.#checked),
+      );
       models = reported;
       // An engine that no longer reports its start time is of another kind.
       const hasStartTime = startedAt !== undefined;
@@ -316,7 +322,7 @@ export class EngineConnection implements WatchedEngine {
    */
   async #readModels(adapter: EngineAdapter): Promise<readonly EngineModel[] | undefined> {
     try {
-      return await optional(adapter.readModels(this.api), KEY_STATUSES);
+      return await optional(adapter.readModels(this.#checked), KEY_STATUSES);
     } finally {
       this.#models.onRead();
     }
@@ -362,3 +368,5 @@ export class EngineConnection implements WatchedEngine {
 const KEY_STATUSES = [401, 403];
 /** Longest interval after a failed check, so that a dead engine is detected within seconds. */
 const AFTER_FAILURE_MS = 500;
+/** A check's request ends after the check itself, whose message tells the timeout. */
+const CHECK_SLACK_MS = 1_000;

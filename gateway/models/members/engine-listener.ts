@@ -11,7 +11,8 @@ export interface EngineConnectionDependencies {
   /** Undefined on runtimes that cannot receive KV events: engines' caches are predicted there. */
   readonly openKvFeed: OpenEngineFeed | undefined;
   readonly log: Logger;
-  createApi(spec: EngineSpec): EngineApi;
+  /** @param timeoutMs longest time of a request in place of the usual one */
+  createApi(spec: EngineSpec, timeoutMs?: number): EngineApi;
   probe(api: EngineApi): Promise<{ adapter: EngineAdapter; profile: EngineProfile }>;
 }
 
