@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { startTestGateway, TestEngine, type TestGateway } from "./test-gateway.ts";
 
 let engine: TestEngine;
@@ -17,18 +17,18 @@ afterEach(() => gateway.drain(0));
 
 const BODY = Buffer.alloc(3_000_000, " ");
 const CHAT = JSON.stringify({ model: "tiny", messages: [{ role: "user", content: "Hello" }] });
-const head = (length: number, ...lines: string[]) =>
+const head = (...lines: string[]) =>
   [
     "POST /v1/chat/completions HTTP/1.1",
     "host: localhost",
     "content-type: application/json",
-    `content-length: ${length}`,
     ...lines,
     "\r\n",
   ].join("\r\n");
+const LENGTH = `content-length: ${BODY.length}`;
 
-/** Sends a request's head, and its body once the gateway has answered and closed its side. */
-async function sendLate(lines: readonly string[], body: Buffer) {
+/** Sends the beginning of a request, and the rest once the gateway has answered and closed its side. */
+async function sendLate(beginning: string, rest: Buffer) {
   const socket = connect({ port: gateway.port, host: "127.0.0.1", allowHalfOpen: true });
   const errors: Error[] = [];
   let text = "";
@@ -39,30 +39,34 @@ async function sendLate(lines: readonly string[], body: Buffer) {
     });
   const closed = once(socket, "close");
   const ended = once(socket, "end");
-  socket.write(head(BODY.length, ...lines));
+  socket.write(beginning);
   await ended;
-  await new Promise<void>((done) => socket.write(body, () => done()));
-  // The gateway has got it all once this fails or the connection is gone on both sides.
+  await new Promise<void>((done) => socket.write(rest, () => done()));
   socket.end();
   await closed;
   return { text, errors };
 }
 
-describe.each([
-  ["whose client keeps the connection", []],
-  ["whose client closes the connection", ["connection: close"]],
-])("a request %s", (_, lines) => {
-  test("that is refused before its body was sent has its answer, and no reset", async () => {
-    const { text, errors } = await sendLate(lines, BODY);
-    expect(text).toMatch(/^HTTP\/1\.1 413 /);
-    expect(text).toContain("body_too_large");
-    expect(errors).toEqual([]);
-  });
+const CHUNK = `${BODY.length.toString(16)}\r\n`;
+
+test.each([
+  ["that keeps its connection", head(LENGTH), BODY],
+  ["that closes its connection", head(LENGTH, "connection: close"), BODY],
+  [
+    "whose body has no length",
+    `${head("transfer-encoding: chunked")}${CHUNK}${BODY}\r\n`,
+    Buffer.concat([Buffer.from(CHUNK), BODY, Buffer.from("\r\n0\r\n\r\n")]),
+  ],
+])("a client %s gets an answer that comes before its body has ended, and no reset", async (_, ...parts) => {
+  const { text, errors } = await sendLate(...parts);
+  expect(text).toMatch(/^HTTP\/1\.1 413 /);
+  expect(text).toContain("body_too_large");
+  expect(errors).toEqual([]);
 });
 
-test("what follows a refused request on its connection is not served", async () => {
-  const asked = engine.asked.length;
-  const { text } = await sendLate([], Buffer.concat([BODY, Buffer.from(head(CHAT.length) + CHAT)]));
+test("what follows such a request on its connection is not served", async () => {
+  const next = Buffer.from(head(`content-length: ${CHAT.length}`) + CHAT);
+  const { text } = await sendLate(head(LENGTH), Buffer.concat([BODY, next]));
   expect(text.match(/HTTP\/1\.1 /g)).toHaveLength(1);
-  expect(engine.asked.length).toBe(asked);
+  expect(engine.asked).toEqual([]);
 });

@@ -31,5 +31,7 @@ function linger(socket: Socket, request: IncomingMessage): void {
   request.once("end", close);
   socket.once("end", close);
   socket.end();
+  // Who read the body has stopped: a web stream's listener would pause it whenever its queue is full.
+  request.removeAllListeners("data");
   request.resume();
 }
