@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../runtime/free-ports.ts";
 
-/** An nginx with its defaults that forwards all requests to one server. */
+/** An nginx that forwards all requests to one server, with its defaults unless told otherwise. */
 export class Nginx implements AsyncDisposable {
   readonly url: string;
   readonly #folder: string;
@@ -14,11 +14,15 @@ export class Nginx implements AsyncDisposable {
   readonly #ended: Promise<unknown>;
   #output = "";
 
-  /** Starts nginx and waits until it answers. @throws Error with its output if it ends */
-  static async start(upstream: string): Promise<Nginx> {
+  /**
+   * Starts nginx and waits until it answers.
+   * @param directives further ones of its server, such as `proxy_buffering off`
+   * @throws Error with its output if it ends
+   */
+  static async start(upstream: string, directives: readonly string[] = []): Promise<Nginx> {
     const folder = await mkdtemp(join(tmpdir(), "stator-nginx-"));
     const port = await freePort();
-    await writeFile(join(folder, "nginx.conf"), configuration(folder, port, upstream));
+    await writeFile(join(folder, "nginx.conf"), configuration(folder, port, upstream, directives));
     const nginx = new Nginx(folder, port);
     await nginx.#waitUntilUp();
     return nginx;
@@ -55,7 +59,12 @@ export class Nginx implements AsyncDisposable {
 }
 
 /** A minimal configuration: the port, the upstream, and a separate folder for all files. */
-function configuration(folder: string, port: number, upstream: string): string {
+function configuration(
+  folder: string,
+  port: number,
+  upstream: string,
+  directives: readonly string[],
+): string {
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return `
 daemon off;
@@ -67,6 +76,7 @@ http {
   ${temporary.map((each) => `${each}_temp_path ${join(folder, each)};`).join("\n  ")}
   server {
     listen 127.0.0.1:${port};
+    ${directives.map((each) => `${each};`).join("\n    ")}
     location / { proxy_pass ${upstream}; }
   }
 }

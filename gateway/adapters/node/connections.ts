@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
 import { watchHalfClosed } from "./half-closed.ts";
+import { lingerOverUnreadBodies } from "./unread-bodies.ts";
 
 /** How long aborted answers get to send their error before their connections are closed. */
 const FLUSH_MS = 500;
@@ -11,6 +12,7 @@ const LATE_REQUEST_MS = 200;
 interface Connection {
   /** Unfinished answers, in the order of their requests. */
   readonly answers: Set<ServerResponse>;
+  latest: IncomingMessage | undefined;
   /** Bytes received when the last answer ended: any more belong to a new request. */
   readTo: number;
 }
@@ -32,10 +34,11 @@ export class Connections {
     if (isTls) server.on("connection", (socket: Socket) => this.#onHandshake(socket));
     server.on(isTls ? "secureConnection" : "connection", (socket: Socket) => {
       this.#handshaking.delete(addressOf(socket));
-      const connection = { answers: new Set<ServerResponse>(), readTo: socket.bytesRead };
+      const connection: Connection = { answers: new Set(), latest: undefined, readTo: socket.bytesRead };
       this.#open.set(socket, connection);
       socket.once("close", () => this.#open.delete(socket));
       watchHalfClosed(socket, connection.answers);
+      lingerOverUnreadBodies(socket, () => connection.latest);
     });
     server.prependListener("request", (request, response) => this.#onRequest(request, response));
     // Nothing was read or written for a while. That is normal while an engine is working, but not if the client
@@ -99,9 +102,11 @@ export class Connections {
     });
   }
 
-  #onRequest({ socket }: IncomingMessage, response: ServerResponse): void {
+  #onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
+    connection.latest = request;
     connection.answers.add(response);
     if (this.#isDraining) endWithLast(connection.answers);
     response.once("close", () => {

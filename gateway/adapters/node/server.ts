@@ -3,6 +3,7 @@ import {
   type IncomingMessage,
   type Server,
   type ServerOptions,
+  type ServerResponse,
 } from "node:http";
 import { createServer as createHttpsServer, Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -16,6 +17,7 @@ import type { ServerLimits } from "../listening.ts";
 import { Connections } from "./connections.ts";
 import { badHttp, refuseMalformed } from "./malformed.ts";
 import { connectionLimit } from "./open-files.ts";
+import { isLingering } from "./unread-bodies.ts";
 
 export interface HttpListener {
   /** The actual port. */
@@ -88,7 +90,9 @@ export async function listen(
     // Checked here because `Request` resolves them: a proxy in front may allow only `/v1/…`.
     return hasDotSegments(url) ? Response.json(badPath(), { status: 400 }) : fetch(request, env);
   };
-  const handle = getRequestListener(checked, { overrideGlobalObjects: false, errorHandler });
+  const answer = getRequestListener(checked, { overrideGlobalObjects: false, errorHandler });
+  const handle = (request: IncomingMessage, response: ServerResponse) =>
+    isLingering(request.socket) ? request.socket.destroy() : answer(request, response);
   const options: ServerOptions = {
     headersTimeout: Math.min(limits.headerMs, limits.bodyMs),
     requestTimeout: limits.bodyMs,
