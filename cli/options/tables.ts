@@ -190,7 +190,7 @@ export const upOptions = {
   }),
   ocr: text({
     describe:
-      "Folder of the models that `npm run ocr` installs: starts a worker that reads pictures for a model without media. See docs/ocr.md.",
+      "Folder of OCR models: starts a worker that reads pictures for a model without media. See docs/ocr.md.",
     placeholder: "FOLDER",
   }),
   "hang-timeout": number({

@@ -35,7 +35,7 @@ export const model = {
   }),
   mmproj: text({
     describe:
-      "The model's multimodal projector, with which a llama worker takes images or audio: a GGUF file, an https: URL, or hf:owner/repo/file.gguf. See docs/multimodal.md.",
+      "The model's projector, with which a llama worker takes images or audio; named like the model. See docs/multimodal.md.",
     placeholder: "FILE",
   }),
   lora: adapters({
