@@ -109,8 +109,7 @@ export const workerOptions = {
     max: 1024,
   }),
   role: choice(workerRoles, {
-    describe:
-      "Computes prompts (prefill), continues from their KV (decode), or both; or encodes media for those (encode).",
+    describe: "What the worker computes: all, prompts, answers or media.",
     default: "aggregated",
   }),
   threads: number({ describe: "CPU threads of the engine. Default: all cores.", min: 1, max: 1024 }),

@@ -23,8 +23,7 @@ export const kvTransfer = {
     int: false,
   }),
   "encoded-bytes": number({
-    describe:
-      "How much of encoded media an encode worker holds for others at most, in bytes. Default: 256 MiB.",
+    describe: "Most bytes of encoded media that an encode worker holds for others. Default: 256 MiB.",
     default: 256 * 1024 * 1024,
     min: 1,
   }),
