@@ -37,7 +37,7 @@ let mmproj: string;
 let engine: Engine;
 
 const open = (projector: string, more: object = {}) =>
-  openLlama({ modelPath, mmproj: projector, threads: 2, contextLength: 512, log, ...more });
+  openLlama({ modelPath, mmproj: projector, threads: 1, contextLength: 512, log, ...more });
 
 beforeAll(async () => {
   folder = await temporaryFolder();
@@ -75,7 +75,7 @@ describe("a llama worker with a projector", () => {
     const { llama } = findMediaPackages(folder);
     const binding: LlamaBinding = createRequire(llama)(llama);
     const context = new binding.LlamaContext({
-      ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 2, n_gpu_layers: 0, n_parallel: 1 },
+      ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 1, n_gpu_layers: 0, n_parallel: 1 },
       ...{ use_mmap: true, no_extra_bufts: true },
     });
     expect(context.initMultimodal({ path: mmproj, use_gpu: false })).toBe(true);
