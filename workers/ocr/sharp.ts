@@ -1,4 +1,4 @@
-import { importPackage } from "../onnx/packages.ts";
+import { importPackage } from "../packages.ts";
 
 /** What the engine uses of the npm package `sharp`, whose libraries are large and therefore none of Stator's own. */
 export interface Sharp {

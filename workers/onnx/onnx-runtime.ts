@@ -1,4 +1,4 @@
-import { importPackage } from "./packages.ts";
+import { importPackage } from "../packages.ts";
 
 /** What engines use of the npm package `onnxruntime-node`, which is large and therefore not one of Stator's own. */
 export interface OnnxRuntime {

@@ -1,5 +1,4 @@
-import { createRequire } from "node:module";
-import { join } from "node:path";
+import { findPackage } from "../../packages.ts";
 
 /** llama.cpp with mtmd, its multimodal library, as npm's packages carry it; its interface is in `native-library.ts`. */
 const LLAMA = `@fugood/node-llama-${process.platform}-${process.arch}`;
@@ -19,22 +18,10 @@ export interface MediaPackages {
  * @throws Error that says how to install what is missing
  */
 export function findMediaPackages(modelFolder: string): MediaPackages {
-  const folders = [import.meta.dirname, process.cwd(), modelFolder];
-  const [llama, koffi] = [resolved(LLAMA, folders), resolved(KOFFI, folders)];
+  const [llama, koffi] = [findPackage(LLAMA, modelFolder), findPackage(KOFFI, modelFolder)];
   if (llama !== undefined && koffi !== undefined) return { llama, koffi };
   const missing = llama === undefined ? LLAMA : KOFFI;
   throw new Error(
     `A llama worker with --mmproj computes with ${missing}, which is not installed. Run: npm install --prefix ${modelFolder} --ignore-scripts ${LLAMA}@${LLAMA_VERSION} ${KOFFI}@${KOFFI_VERSION}`,
   );
-}
-
-function resolved(name: string, folders: readonly string[]): string | undefined {
-  for (const folder of folders) {
-    try {
-      return createRequire(join(folder, "package.json")).resolve(name);
-    } catch {
-      // It may be in the next one.
-    }
-  }
-  return undefined;
 }

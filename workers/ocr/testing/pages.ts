@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { importPackage } from "../../onnx/packages.ts";
+import { importPackage } from "../../packages.ts";
 
 /** What tests draw with, of the npm package `sharp`. */
 type Drawing = (input: object) => Canvas;

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { importModule } from "../load-module.ts";
+import { importModule } from "./load-module.ts";
 
 /** A package that an engine needs and that is too large to be one of Stator's own. */
 export interface NeededPackage {
@@ -22,14 +22,15 @@ export interface FoundPackage {
  * @throws Error that says how to install it
  */
 export async function importPackage(needed: NeededPackage, modelFolder: string): Promise<FoundPackage> {
-  const path = resolved(needed.name, [import.meta.dirname, process.cwd(), modelFolder]);
+  const path = findPackage(needed.name, modelFolder);
   if (path !== undefined) return { path, module: await importModule(path) };
   const install = `npm install --prefix ${modelFolder} --ignore-scripts ${needed.name}@${needed.version}`;
   throw new Error(`${needed.use}, which is not installed. Run: ${install}`);
 }
 
-function resolved(name: string, folders: readonly string[]): string | undefined {
-  for (const folder of folders) {
+/** The path of a package where Stator's own are, in the working directory, or beside a model; undefined if it is nowhere. */
+export function findPackage(name: string, modelFolder: string): string | undefined {
+  for (const folder of [import.meta.dirname, process.cwd(), modelFolder]) {
     try {
       return createRequire(join(folder, "package.json")).resolve(name);
     } catch {
