@@ -1,5 +1,6 @@
 /** The workers' public exports. */
 
+export { textFormat } from "#runtime";
 export { decodeAudio } from "./audio/decode.ts";
 export {
   defineWorker,
@@ -29,6 +30,7 @@ export { parseFault } from "./mocker/faults/parse.ts";
 export { type ScheduledRequest, Scheduler, type SchedulerOptions } from "./mocker/scheduler.ts";
 export { H100_8B, type StepTiming, stepTime } from "./mocker/timing.ts";
 export type { KvEventsPrivacy } from "./private-kv-events.ts";
+export { type PromptlessModel, promptlessEngine } from "./promptless-engine.ts";
 export { engineNames, loadWorker, UnknownEngineError } from "./registry.ts";
 export { type SpeechModel, speechEngine } from "./speech-engine.ts";
 export { defineTextWorker, type TextRequest, type TextWorker } from "./text/define-text-worker.ts";

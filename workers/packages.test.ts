@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { loadOnnxRuntime } from "./onnx-runtime.ts";
+import { loadOnnxRuntime } from "./onnx/onnx-runtime.ts";
 import { importPackage } from "./packages.ts";
 
 let folder: string;

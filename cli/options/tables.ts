@@ -160,6 +160,7 @@ export const keysOptions = {
 export const upOptions = {
   ...http,
   ...access,
+  ...media,
   cluster: toggle(
     "Runs etcd, NATS, two gateways (the second one on the next port) and the workers, as on several machines.",
   ),

@@ -61,7 +61,7 @@ export interface RoutingMetrics {
 }
 
 /**
- * Where a medium was encoded: by an encode worker for this request (`remote`), by one for another request (`shared`), nowhere
+ * Where a medium was encoded: by an encode worker that was asked for this request, and may have had it already (`remote`), by one for another request (`shared`), nowhere
  * because its KV is cached (`cached`), by the worker that computes the prompt (`local`), or by that one after an encode
  * worker had failed (`fallback`).
  */
@@ -269,7 +269,7 @@ function createRoutingMetrics(all: Metrics): (model: string) => RoutingMetrics {
 function createEncodeMetrics(all: Metrics): (model: string) => EncodeMetrics {
   const places = all.counter(
     "encodes_total",
-    "Media of models with encode workers: encoded by one of those (remote), for another request (shared), not at all because their KV is cached (cached), by the worker that computes the prompt because of the reason (local), or by that worker after an encode worker had failed (fallback).",
+    "Media of models with encode workers: encoded by one of those, or found there (remote), for another request (shared), not at all because their KV is cached (cached), by the worker that computes the prompt because of the reason (local), or by that worker after an encode worker had failed (fallback).",
     ["model", "place", "reason"],
   );
   const duration = all.histogram(

@@ -1,10 +1,16 @@
-import { type EncodedMedium, nearest, textFormat } from "#runtime";
+import { type EncodedMedium, type mediaKinds, nearest, textFormat } from "#runtime";
 import { ApiError, noWorkerReady } from "../kernel/errors.ts";
 import { EncoderTable } from "../routing/encode/encoder-table.ts";
 import type { LocalModel } from "./local-model.ts";
 import type { WorkerMember } from "./members/member.ts";
 import type { Model, WorkerSide } from "./model.ts";
 import { type ResourceDirectory, ResourceLocations } from "./resource-locations.ts";
+
+type MediaKind = (typeof mediaKinds)[number];
+
+const NO_KINDS: ReadonlySet<MediaKind> = new Set();
+/** For how long readers that have left are expected back. */
+const READERS_RETURN_MS = 60_000;
 
 /** A model as it is listed. */
 export interface ListedModel {
@@ -46,6 +52,10 @@ export class Models<Found extends Model = LocalModel> {
   readonly resources: ResourceDirectory;
   /** What the readers have read, and are reading. */
   readonly readings = new EncoderTable<EncodedMedium>();
+  #lastRead: { readonly kinds: ReadonlySet<MediaKind>; readonly until: number } = {
+    kinds: NO_KINDS,
+    until: 0,
+  };
   readonly #create: (name: string, blockSize: number) => Found;
   readonly #names: ModelNames;
   readonly #models = new Map<string, Found>();
@@ -83,6 +93,16 @@ export class Models<Found extends Model = LocalModel> {
   /** The workers that turn media into text, for models without media of their own. */
   readers(): WorkerMember[] {
     return this.all().flatMap((model) => (model.isEncoder ? model.encodersOf(textFormat) : []));
+  }
+
+  /**
+   * The kinds of media that readers take. Those of readers that were there a moment ago count: they may be being restarted, and a
+   * request for them can be sent again.
+   */
+  readKinds(now: number): ReadonlySet<MediaKind> {
+    const kinds = new Set(this.readers().flatMap(({ instance }) => instance.card.media ?? []));
+    if (kinds.size > 0) this.#lastRead = { kinds, until: now + READERS_RETURN_MS };
+    return now < this.#lastRead.until ? this.#lastRead.kinds : NO_KINDS;
   }
 
   /** The offered models, including the operator's aliases. */

