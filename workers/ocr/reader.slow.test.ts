@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [script]);
   const folder = stdout.trim();
   pages = await Pages.open(folder);
-  reader = await openOcrReader({ folder, threads: 2 });
+  reader = await openOcrReader({ folder, threads: 1 });
 }, INSTALLATION_MS);
 afterAll(() => reader?.close());
 
