@@ -12,7 +12,7 @@ export function poolsSuite(kind: string): Pools {
     await pools.runAll();
     await pools.expectSettled();
     expect(await pools.kv()).toMatchObject({ read: 32, expired: 0 });
-    expect(await pools.prefills("remote")).toBe(32);
+    await expect.poll(() => pools.prefills("remote")).toBe(32);
     expect(await pools.prefills("fallback")).toBe(0);
     const headers = await pools.askOne();
     expect(pools.prefill.map(({ name }) => name)).toContain(headers.get("x-stator-prefill-worker"));

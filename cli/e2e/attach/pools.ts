@@ -60,7 +60,7 @@ export class Pools {
       await direct.kill();
     });
     beforeEach(async () => {
-      if (restarts) await Promise.all(this.engines.map((engine) => engine.restart()));
+      if (restarts) await Promise.all(this.engines.map((engine) => engine.restartAnywhere()));
       await this.attach();
     });
     afterEach(async ({ task }) => {

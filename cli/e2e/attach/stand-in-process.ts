@@ -64,8 +64,17 @@ export class StandInProcess {
 
   /** Restarts it on the same port. */
   async restart(): Promise<void> {
+    await this.#restart([`--port=${this.#ready.port}`]);
+  }
+
+  /** Restarts it on any free port: while it is down, another process can take its own. */
+  async restartAnywhere(): Promise<void> {
+    await this.#restart(["--port=0"]);
+  }
+
+  async #restart(port: readonly string[]): Promise<void> {
     await this.kill();
-    const { child, ready } = await launch(this.#kind, [`--port=${this.#ready.port}`, ...this.#args]);
+    const { child, ready } = await launch(this.#kind, [...port, ...this.#args]);
     this.#child = child;
     this.#ready = ready;
   }
@@ -85,5 +94,6 @@ async function launch(kind: string, args: readonly string[]): Promise<{ child: C
     if (line.includes("\n")) break;
   }
   child.stdout!.resume();
+  if (line === "") throw new Error(`The stand-in did not start: ${[kind, ...args].join(" ")}`);
   return { child, ready: JSON.parse(line) };
 }

@@ -73,7 +73,7 @@ describe.each([
   ["an attached engine", "tiny", () => asked],
 ])("A resumable stream of %s", (_, model, requests) => {
   test("is the same in pieces, from any gateway, and the engine saw one request", {
-    timeout: 120_000,
+    timeout: 480_000,
   }, async () => {
     const before = requests();
     const random = randomOf(3);
