@@ -1,6 +1,7 @@
 import { EngineApiError } from "./errors.ts";
 import { readModels } from "./model-list.ts";
 import type { EngineAdapter } from "./types.ts";
+import { UNREPORTED } from "./unreported.ts";
 
 /** Any other server that speaks OpenAI's API. */
 export const openai: EngineAdapter = {
@@ -16,19 +17,8 @@ export const openai: EngineAdapter = {
   async probe(api) {
     return {
       kind: "openai",
-      version: undefined,
-      startedAt: undefined,
+      ...UNREPORTED,
       models: await readModels(api),
-      blockSize: undefined,
-      totalBlocks: undefined,
-      maxBatchedTokens: undefined,
-      maxSequences: undefined,
-      dataParallelSize: 1,
-      hasPrefixCaching: undefined,
-      kvEvents: [],
-      tokenizes: "nothing",
-      continuesMessages: false,
-      paths: [],
       limitations: [
         {
           code: "kv-events",

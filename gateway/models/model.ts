@@ -284,6 +284,8 @@ export class WorkerSide extends ModelSide<WorkerMember> {
   readonly card: ModelCard;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate;
+  /** Its workers that are ready to encode media to a format. */
+  readonly encodersOf: Model["encodersOf"];
   /** The same as a prompt reader, for comparing prompts. */
   readonly prompts: PromptReader;
   /** How the model writes tool calls; undefined if it is not to call any. */
@@ -295,6 +297,7 @@ export class WorkerSide extends ModelSide<WorkerMember> {
 
   constructor(model: Model, card: ModelCard, tokenizer: Tokenizer, template: ChatTemplate) {
     super(model, "worker");
+    this.encodersOf = (format) => model.encodersOf(format);
     this.card = card;
     this.tokenizer = tokenizer;
     this.template = template;

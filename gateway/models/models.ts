@@ -8,6 +8,7 @@ import { type ResourceDirectory, ResourceLocations } from "./resource-locations.
 
 type MediaKind = (typeof mediaKinds)[number];
 
+const NO_READERS: readonly WorkerMember[] = [];
 const NO_KINDS: ReadonlySet<MediaKind> = new Set();
 /** For how long readers that have left are expected back. */
 const READERS_RETURN_MS = 60_000;
@@ -91,8 +92,12 @@ export class Models<Found extends Model = LocalModel> {
   }
 
   /** The workers that turn media into text, for models without media of their own. */
-  readers(): WorkerMember[] {
-    return this.all().flatMap((model) => (model.isEncoder ? model.encodersOf(textFormat) : []));
+  readers(): readonly WorkerMember[] {
+    // Called for each request to workers: mostly, there are none.
+    let readers: readonly WorkerMember[] = NO_READERS;
+    for (const model of this.#models.values())
+      if (model.isEncoder) readers = [...readers, ...model.encodersOf(textFormat)];
+    return readers;
   }
 
   /**
@@ -100,8 +105,11 @@ export class Models<Found extends Model = LocalModel> {
    * request for them can be sent again.
    */
   readKinds(now: number): ReadonlySet<MediaKind> {
-    const kinds = new Set(this.readers().flatMap(({ instance }) => instance.card.media ?? []));
-    if (kinds.size > 0) this.#lastRead = { kinds, until: now + READERS_RETURN_MS };
+    const readers = this.readers();
+    if (readers.length > 0) {
+      const kinds = new Set(readers.flatMap(({ instance }) => instance.card.media ?? []));
+      this.#lastRead = { kinds, until: now + READERS_RETURN_MS };
+    }
     return now < this.#lastRead.until ? this.#lastRead.kinds : NO_KINDS;
   }
 

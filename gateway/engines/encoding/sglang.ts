@@ -1,4 +1,5 @@
 import type { EngineProfile } from "../types.ts";
+import { UNREPORTED } from "../unreported.ts";
 import type { EncoderRegistry } from "./types.ts";
 
 /**
@@ -34,20 +35,9 @@ export const isEncoder = (paths: readonly string[] | undefined): boolean =>
 /** Of an encoder, which tells nothing but its paths. */
 export const ENCODER_PROFILE: EngineProfile = {
   kind: "sglang",
-  version: undefined,
-  startedAt: undefined,
+  ...UNREPORTED,
   models: [],
-  blockSize: undefined,
-  totalBlocks: undefined,
-  maxBatchedTokens: undefined,
-  maxSequences: undefined,
-  dataParallelSize: 1,
-  hasPrefixCaching: undefined,
-  kvEvents: [],
-  tokenizes: "nothing",
-  continuesMessages: false,
   role: "encode",
-  paths: [],
   limitations: [
     {
       code: "role",

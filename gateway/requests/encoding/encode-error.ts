@@ -1,4 +1,4 @@
-import { messageOf, type Warnings } from "#runtime";
+import { messageOf, type Warnings, within } from "#runtime";
 import type { EncodeMetrics } from "../../kernel/metrics.ts";
 
 /** Why a medium was not encoded beforehand after all, for metrics. */
@@ -42,12 +42,5 @@ export function reportEncodeFailure(
 }
 
 /** @throws EncodeError if it takes longer than `ms` */
-export function within<Value>(ms: number, work: Promise<Value>): Promise<Value> {
-  const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const timer = setTimeout(
-    () => reject(new EncodeError("encoder_timeout", `It did not answer within ${ms / 1000} s.`)),
-    ms,
-  );
-  work.then(resolve, reject);
-  return promise.finally(() => clearTimeout(timer));
-}
+export const answerWithin = <Value>(ms: number, work: Promise<Value>): Promise<Value> =>
+  within(ms, work, () => new EncodeError("encoder_timeout", `It did not answer within ${ms / 1000} s.`));

@@ -1,6 +1,6 @@
 import type { EncoderTable, SharedWork } from "../../routing/encode/encoder-table.ts";
 import type { RoutedWorker } from "../../routing/workers.ts";
-import { EncodeError, type EncodeFailureContext, reportEncodeFailure, within } from "./encode-error.ts";
+import { answerWithin, EncodeError, type EncodeFailureContext, reportEncodeFailure } from "./encode-error.ts";
 
 /** A medium that an encode worker can encode. */
 export interface SharedMedium {
@@ -78,7 +78,7 @@ export class SharedEncoding<
     for (const work of this.#joined) work.join();
     const all = Array.from(waiting, async ([id, work]) => {
       try {
-        encoded.set(id, await within(this.#options.encodeMs, work.result));
+        encoded.set(id, await answerWithin(this.#options.encodeMs, work.result));
         fresh.add(id);
         if (unknown.has(id)) metrics.count("remote", "", 1);
       } catch (error) {

@@ -50,11 +50,10 @@ export class MediaFeaturesStage {
     const { media, model } = this.#job;
     const { featureFormat } = target.instance.card;
     if (media === undefined || featureFormat === undefined) return undefined;
-    const encoders = model.members().filter(isEncodeWorker);
-    if (encoders.length === 0) return undefined;
-    const ready = encoders.filter(({ isReady, client, instance }) => {
-      return isReady && client !== undefined && suits(instance.card, featureFormat, media.items);
-    });
+    if (!model.members().some(isEncodeWorker)) return undefined;
+    const ready = model
+      .encodersOf(featureFormat)
+      .filter(({ instance }) => takesAll(instance.card.media, media.items));
     if (ready.length > 0) return this.#encode(media.items, ready);
     model.metrics.routing.encodes.count("local", "none_ready", media.items.length);
     return undefined;
@@ -79,8 +78,5 @@ export class MediaFeaturesStage {
   }
 }
 
-const suits = (
-  { featureFormat, media = [] }: ModelCard,
-  format: string,
-  items: readonly JobMedium[],
-): boolean => featureFormat === format && items.every(({ kind }) => media.includes(kind));
+const takesAll = (kinds: ModelCard["media"] = [], items: readonly JobMedium[]): boolean =>
+  items.every(({ kind }) => kinds.includes(kind));

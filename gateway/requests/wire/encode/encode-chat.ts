@@ -1,6 +1,6 @@
 import type { ChatEncoding, EncodedFields } from "../../../engines/encoding/types.ts";
 import { withFields } from "../../../kernel/json-fields.ts";
-import { reportEncodeFailure, within } from "../../encoding/encode-error.ts";
+import { answerWithin, reportEncodeFailure } from "../../encoding/encode-error.ts";
 import {
   callEncoder,
   type EncodedBody,
@@ -30,7 +30,7 @@ export class ChatEncodeRun implements EncodeRun {
     const { encodes } = job.model.metrics.routing;
     try {
       const [name, call] = this.#ask();
-      const fields = await within(context.options.encodeMs, call.result);
+      const fields = await answerWithin(context.options.encodeMs, call.result);
       if (this.#isOver) return undefined;
       encodes.count("remote", "", media.length);
       return {
