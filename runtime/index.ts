@@ -63,6 +63,7 @@ export {
 } from "./role.ts";
 export { decodeByteLevel, decodeSentencePiece } from "./token-bytes.ts";
 export { isUnforgeableHost } from "./unforgeable-host.ts";
+export { untilAborted } from "./until-aborted.ts";
 export { version } from "./version.ts";
 export { Warnings } from "./warnings.ts";
 export { within } from "./within.ts";

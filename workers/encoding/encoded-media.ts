@@ -1,5 +1,6 @@
 import type { EncodedMedium, KvSource, MediumToEncode } from "#runtime";
 import type { Encoded } from "../engine.ts";
+import { SharedWork } from "../shared-work.ts";
 
 /** Something that other workers can read for as long as it is held. */
 export interface Held {
@@ -27,12 +28,8 @@ interface Kept {
   release(): void;
 }
 
-/** Media that are encoded now. It is cancelled once nobody waits for it. */
-interface Pending {
-  readonly results: Promise<ReadonlyMap<string, EncodedMedium>>;
-  readonly controller: AbortController;
-  waiting: number;
-}
+/** Media that are encoded now. */
+type Pending = SharedWork<ReadonlyMap<string, EncodedMedium>>;
 
 /**
  * What an encode worker has made of media, so that each is encoded once, however many requests have it. The least recently
@@ -80,7 +77,7 @@ export class EncodedMedia {
     const all = new Set([...wanted.keys()].map((id) => this.#pending.get(id)!));
     await Promise.all(
       Array.from(all, async (pending) => {
-        for (const [id, result] of await waitFor(pending, signal)) found.set(id, result);
+        for (const [id, result] of await pending.wait(signal)) found.set(id, result);
       }),
     );
     return media.map(({ id }) => found.get(id) ?? { kind: "missing" });
@@ -100,13 +97,12 @@ export class EncodedMedia {
   }
 
   #begin(media: readonly MediumToEncode[]): void {
-    const controller = new AbortController();
-    const results = this.#encode(media, controller.signal).finally(() => {
-      for (const { id } of media) this.#pending.delete(id);
-    });
-    // If all leave, nobody awaits it.
-    results.catch(() => {});
-    const pending = { results, controller, waiting: 0 };
+    const pending: Pending = new SharedWork(
+      (signal) => this.#encode(media, signal),
+      () => {
+        for (const { id } of media) if (this.#pending.get(id) === pending) this.#pending.delete(id);
+      },
+    );
     for (const { id } of media) this.#pending.set(id, pending);
   }
 
@@ -173,18 +169,4 @@ function checkEncoded(encoded: Extract<Encoded, { kind: "features" | "text" }>):
     throw new Error(
       "The engine's encode must return, for each medium, { kind: 'features', features, tokens }, { kind: 'text', text } or { kind: 'refused', message }.",
     );
-}
-
-/** Settles with the work, or when the signal aborts; the work is cancelled once nobody waits for it. */
-async function waitFor(pending: Pending, signal: AbortSignal) {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason);
-  signal.addEventListener("abort", leave, { once: true });
-  pending.waiting++;
-  try {
-    return await Promise.race([pending.results, promise]);
-  } finally {
-    signal.removeEventListener("abort", leave);
-    if (--pending.waiting === 0) pending.controller.abort(signal.reason);
-  }
 }

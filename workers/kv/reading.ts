@@ -1,5 +1,5 @@
 import type { Range, Registration, TransferKind } from "#native";
-import type { KvSource } from "#runtime";
+import { type KvSource, untilAborted } from "#runtime";
 import type { KvAgent, KvPeer } from "./agent.ts";
 import { checkHeader, headerBytes, idBytes, invalidateHeader } from "./header.ts";
 import type { PooledMemory } from "./memory-pool.ts";
@@ -60,16 +60,8 @@ export class KvReading implements KvImport {
   }
 
   /** Settles like `step`, unless the transfer takes too long, or the request ends. */
-  async within<T>(step: Promise<T>): Promise<T> {
-    const { promise, reject } = Promise.withResolvers<never>();
-    const abort = () => reject(this.signal.reason);
-    this.signal.addEventListener("abort", abort, { once: true });
-    if (this.signal.aborted) abort();
-    try {
-      return await Promise.race([step, promise]);
-    } finally {
-      this.signal.removeEventListener("abort", abort);
-    }
+  within<T>(step: Promise<T>): Promise<T> {
+    return untilAborted(step, this.signal);
   }
 
   /** Ends the transfer, whatever its state, and frees its memory. */

@@ -1,4 +1,4 @@
-import type { LlamaContext, LlamaModel, Token } from "node-llama-cpp";
+import type { LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { type GenerateRequest, type KvEvent, type Logger, messageOf } from "#runtime";
 import { type BlockSalt, blockSaltOf } from "../block-salt.ts";
 import type { Delta, Engine, Prefilled } from "../engine.ts";
@@ -28,7 +28,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   readonly #context: LlamaContext;
   readonly #model: LlamaModel;
   readonly #log: Logger;
-  readonly #pool: SequencePool;
+  readonly #pool: SequencePool<LlamaContextSequence, Token>;
   readonly #blocks: KvBlocks;
   readonly #grammars: Grammars;
 
@@ -37,7 +37,9 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
     this.#context = context;
     this.#model = model;
     this.#log = log;
-    this.#pool = new SequencePool(context);
+    this.#pool = new SequencePool(
+      Array.from({ length: context.totalSequences }, () => context.getSequence()),
+    );
     this.#blocks = new KvBlocks(BLOCK_SIZE, publish, loraName);
     this.#grammars = grammars;
   }
@@ -128,7 +130,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   }
 
   /** Truncates the slot to the prefix of the prompt that it may share. Returns the prefix's length. */
-  async #reusePrefix(slot: SequenceSlot, prompt: LlamaPrompt, needsAllLogits: boolean): Promise<number> {
+  async #reusePrefix(slot: LlamaSlot, prompt: LlamaPrompt, needsAllLogits: boolean): Promise<number> {
     const { tokens } = prompt;
     // The last prompt token is always evaluated: its logits give the answer's first token.
     const reusable = needsAllLogits ? 0 : Math.min(reusableLength(slot, prompt), tokens.length - 1);
@@ -147,7 +149,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
    * fails, the prompt is computed.
    * @returns how many of the prompt's tokens the slot held
    */
-  async #load(slot: SequenceSlot, prompt: LlamaPrompt, file: StateFile, tokens: number): Promise<number> {
+  async #load(slot: LlamaSlot, prompt: LlamaPrompt, file: StateFile, tokens: number): Promise<number> {
     const held = reusableLength(slot, prompt);
     if (held >= tokens) return this.#reusePrefix(slot, prompt, false);
     await file.load(slot.sequence).catch((error: unknown) => {
@@ -158,7 +160,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   }
 
   /** The slot holds the prompt's first tokens, and is about to get the others. */
-  #fill(slot: SequenceSlot, { tokens, cacheSalt, salt }: LlamaPrompt, held: number): void {
+  #fill(slot: LlamaSlot, { tokens, cacheSalt, salt }: LlamaPrompt, held: number): void {
     slot.tokens = tokens.slice();
     slot.cacheSalt = cacheSalt;
     this.#blocks.update(slot.index, tokens.slice(0, held), salt);
@@ -166,7 +168,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
 
   /** Answers once the slot holds a part of the prompt, or nothing. */
   async *#answer(
-    slot: SequenceSlot,
+    slot: LlamaSlot,
     { tokens }: LlamaPrompt,
     request: GenerateRequest,
     grammar: AnswerGrammar | undefined,
@@ -179,14 +181,14 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   }
 
   /** The prompt's tokens with their log probabilities; the first one has none. */
-  async #echo(slot: SequenceSlot, prompt: Token[], top: number): Promise<Delta> {
+  async #echo(slot: LlamaSlot, prompt: Token[], top: number): Promise<Delta> {
     const logprobs = await promptLogprobs(slot.sequence, prompt, top);
     this.#blocks.grow(slot.index, prompt, slot.sequence.nextTokenIndex);
     return { tokenIds: prompt, logprobs: [{ logprob: Number.NaN, top: [] }, ...logprobs], echo: true };
   }
 
   /** Evaluates all but the prompt's last token, in chunks, so that an abort does not wait for all of it. */
-  async #prefill(slot: SequenceSlot, prompt: Token[], signal: AbortSignal): Promise<void> {
+  async #prefill(slot: LlamaSlot, prompt: Token[], signal: AbortSignal): Promise<void> {
     const { sequence } = slot;
     while (sequence.nextTokenIndex < prompt.length - 1 && !signal.aborted) {
       const start = sequence.nextTokenIndex;
@@ -199,7 +201,7 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   }
 
   async *#decode(
-    slot: SequenceSlot,
+    slot: LlamaSlot,
     prompt: Token[],
     request: GenerateRequest,
     grammar: AnswerGrammar | undefined,
@@ -234,15 +236,17 @@ export class ContextEngine implements Pick<Engine, "generate" | "exportKv" | "im
   }
 
   /** Syncs slot and blocks with the KV cache (the last token was never evaluated). */
-  #settle(slot: SequenceSlot): void {
+  #settle(slot: LlamaSlot): void {
     slot.tokens = slot.tokens.slice(0, slot.sequence.nextTokenIndex);
     this.#blocks.sync(slot.index, slot.tokens);
     this.#pool.release(slot);
   }
 }
 
+type LlamaSlot = SequenceSlot<LlamaContextSequence, Token>;
+
 /** A request's prompt. */
-interface LlamaPrompt extends SlotPrompt {
+interface LlamaPrompt extends SlotPrompt<Token> {
   readonly tokens: Token[];
   readonly salt: BlockSalt | undefined;
 }

@@ -24,8 +24,8 @@ import { ContextEngine, type SharedParts } from "./engine.ts";
 import { Grammars } from "./grammar/grammars.ts";
 import { type AdapterContexts, adapterFiles } from "./lora/adapter-files.ts";
 import { LlamaAdapters } from "./lora/adapters.ts";
-import { MediaAnswers } from "./media/media-answers.ts";
-import type { MediaProcess } from "./media/media-process.ts";
+import type { MediaAnswers } from "./media/decoding/media-answers.ts";
+import type { MediaEncoder } from "./media/encoding/media-encoder.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
 /** What an engine needs besides the loaded model. */
@@ -34,9 +34,14 @@ export interface LlamaEngineOptions extends CardOptions {
   /** LoRA adapters that have a context at once. */
   readonly maxLoras: number;
   readonly adapterContexts: AdapterContexts;
-  /** Computes prompts with media, if the model has a projector. */
-  readonly mediaProcess: MediaProcess | undefined;
+  readonly projector: LlamaMedia | undefined;
   readonly log: Logger;
+}
+
+/** What a model with a projector has. */
+export interface LlamaMedia {
+  readonly encoder: MediaEncoder;
+  readonly answers: MediaAnswers;
 }
 
 /** A loaded GGUF model. `open.ts` opens it. */
@@ -50,8 +55,7 @@ export class LlamaEngine implements Engine {
   /** Answers without an adapter. */
   readonly #base: ContextEngine;
   readonly #vocabulary: TokenPiece[];
-  /** Answers prompts with media. */
-  readonly #media: MediaAnswers | undefined;
+  readonly #media: LlamaMedia | undefined;
   /** Encodes media, if the model has a projector. */
   readonly encode?: (media: readonly MediumToEncode[], signal: AbortSignal) => Promise<readonly Encoded[]>;
   #publish: (events: KvEvent[]) => void = () => {};
@@ -77,15 +81,14 @@ export class LlamaEngine implements Engine {
       snapshot: () => this.#contexts.flatMap((each) => each.snapshot()),
     };
     this.card = describeModel(model, context, this.#vocabulary, options);
-    if (options.mediaProcess === undefined) return;
-    const media = new MediaAnswers(options.mediaProcess, log);
-    this.#media = media;
-    this.encode = (wanted, signal) => media.encode(wanted, signal);
+    const { projector } = options;
+    this.#media = projector;
+    if (projector !== undefined) this.encode = (wanted, signal) => projector.encoder.encode(wanted, signal);
   }
 
   generate(request: EngineRequest, signal: AbortSignal): AsyncIterable<Delta> {
     if (request.media !== undefined && this.#media !== undefined)
-      return this.#media.generate(request, signal);
+      return this.#media.answers.generate(request, signal);
     return this.#answer(request, signal, (context) => context.generate(request, signal));
   }
 
@@ -119,14 +122,15 @@ export class LlamaEngine implements Engine {
     const sum = (of: (context: ContextEngine) => number) =>
       contexts.reduce((total, each) => total + of(each), 0);
     return {
-      running: sum(({ running }) => running) + (this.#media?.running ?? 0),
-      waiting: sum(({ waiting }) => waiting) + (this.#media?.waiting ?? 0),
+      running: sum(({ running }) => running) + (this.#media?.answers.running ?? 0),
+      waiting: sum(({ waiting }) => waiting) + (this.#media?.answers.waiting ?? 0),
       kvUsage: sum(({ blocks }) => blocks) / (this.card.totalBlocks * contexts.length),
     };
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#llama.dispose(), this.#media?.close()]);
+    await Promise.all([this.#media?.answers.close(), this.#media?.encoder.close()]);
+    await this.#llama.dispose();
   }
 
   get #contexts(): ContextEngine[] {

@@ -13,11 +13,14 @@ import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { kvFormat } from "./kv-format.ts";
 import { LlamaEngine } from "./llama-engine.ts";
-import { LlamaEncoder } from "./media/encoder.ts";
+import { MediaAnswers } from "./media/decoding/media-answers.ts";
+import { NativeContext } from "./media/decoding/native-context.ts";
+import { MediaEncoder } from "./media/encoding/media-encoder.ts";
+import { MediaProcess } from "./media/encoding/media-process.ts";
+import type { ProjectorKinds } from "./media/encoding/messages.ts";
 import { featureFormatOf } from "./media/feature-format.ts";
-import { MediaProcess } from "./media/media-process.ts";
-import type { ProjectorKinds } from "./media/messages.ts";
-import { findMediaPackages } from "./media/packages.ts";
+import { LlamaEncoder } from "./media/llama-encoder.ts";
+import { findMediaPackages, loadedLlama } from "./media/packages.ts";
 
 /** The model's file and names, and run-time options. */
 export interface LlamaOptions
@@ -77,19 +80,19 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     swaFullCache: true,
     threads: options.threads,
   };
-  const media = await openMedia(options, settings).catch(async (error: unknown) => {
+  const projector = await openProjector(options, settings).catch(async (error: unknown) => {
     await llama.dispose();
     throw error;
   });
   const shared = {
     ...options,
     engineVersion: `node-llama-cpp ${await getModuleVersion()}`,
-    media: media && kindsOf(media.process.kinds),
-    featureFormat: media?.featureFormat,
+    media: projector && kindsOf(projector.kinds),
+    featureFormat: projector?.featureFormat,
   };
-  if (vocabOnly && media !== undefined) {
+  if (vocabOnly && projector !== undefined) {
     const size = { ...settings, totalSequences: settings.sequences };
-    return new LlamaEncoder(llama, model, size, { ...shared, mediaProcess: media.process });
+    return new LlamaEncoder(llama, model, size, projector.encoder, shared);
   }
   const context = await model.createContext(settings);
   const engine = new LlamaEngine(llama, model, context, {
@@ -99,7 +102,7 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
       create: (filePath) => model.createContext({ ...settings, lora: { adapters: [{ filePath }] } }),
       bytes: await contextBytes(model, settings),
     },
-    mediaProcess: media?.process,
+    projector: projector?.answers && { encoder: projector.encoder, answers: projector.answers },
     kvFormat: await kvFormat(llama, context, options.modelPath),
   });
   try {
@@ -117,27 +120,37 @@ const trainedLength = ({ fileInsights, trainContextSize }: LlamaModel) =>
 
 /** A loaded projector. */
 interface OpenProjector {
-  readonly process: MediaProcess;
+  readonly kinds: ProjectorKinds;
   readonly featureFormat: string;
+  readonly encoder: MediaEncoder;
+  /** Undefined if it only encodes. */
+  readonly answers: MediaAnswers | undefined;
 }
 
 /** Undefined without a projector. @throws Error that says what to install, or why the projector cannot be loaded */
-async function openMedia(
-  { mmproj, modelPath, threads, encodesOnly = false }: LlamaOptions,
-  { contextSize }: { readonly contextSize: number },
+async function openProjector(
+  { mmproj, threads, encodesOnly = false, log, ...options }: LlamaOptions,
+  { contextSize, sequences }: { readonly contextSize: number; readonly sequences: number },
 ): Promise<OpenProjector | undefined> {
   if (mmproj === undefined && encodesOnly)
     throw new Error("A llama worker with the role encode needs the model's projector: --mmproj FILE.");
   if (mmproj === undefined) return undefined;
-  const projectorPath = resolve(mmproj);
+  const [modelPath, projectorPath] = [resolve(options.modelPath), resolve(mmproj)];
   if (!existsSync(projectorPath)) throw new Error(`There is no projector ${projectorPath} (--mmproj).`);
-  const process = await MediaProcess.open({
-    packages: findMediaPackages(dirname(resolve(modelPath))),
-    modelPath: resolve(modelPath),
-    contextLength: encodesOnly ? 0 : contextSize,
-    ...{ projectorPath, threads },
-  });
-  return { process, featureFormat: await featureFormatOf(projectorPath) };
+  const packages = findMediaPackages(dirname(modelPath));
+  const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads });
+  const encoder = new MediaEncoder(media);
+  const found = { kinds: media.kinds, featureFormat: await featureFormatOf(projectorPath), encoder };
+  if (encodesOnly) return { ...found, answers: undefined };
+  const size = { contextLength: contextSize, sequences };
+  try {
+    const library = loadedLlama();
+    const native = await NativeContext.open({ koffi: packages.koffi, library, modelPath, threads, ...size });
+    return { ...found, answers: new MediaAnswers({ native, encoder, log, ...size }) };
+  } catch (error) {
+    await encoder.close();
+    throw error;
+  }
 }
 
 function kindsOf({ vision, audio }: ProjectorKinds): ModelCard["media"] {

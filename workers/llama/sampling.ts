@@ -21,11 +21,8 @@ export function samplingOptions(
     seed: seedOf(sampling.seed),
     yieldEogToken: true,
   };
-  if (sampling.logitBias.length > 0) {
-    // A grammar can leave none but forbidden tokens, and llama.cpp must always have one to sample.
-    const forbidden = request.grammar === undefined ? "never" : { logit: -10_000 };
-    options.tokenBias = tokenBias(model, sampling.logitBias, forbidden);
-  }
+  const biases = logitBiasOf(request);
+  if (biases.length > 0) options.tokenBias = tokenBias(model, biases);
   const { frequencyPenalty, presencePenalty, repetitionPenalty } = sampling;
   if (frequencyPenalty !== 0 || presencePenalty !== 0 || repetitionPenalty !== 1) {
     // As in vLLM, repetition_penalty covers the prompt, the other two only the answer. llama.cpp has one list for all
@@ -42,18 +39,25 @@ export function samplingOptions(
   return options;
 }
 
+/** What is added to the logits of single tokens. A bias of -100 or less forbids a token. */
+export function logitBiasOf({
+  sampling,
+  grammar,
+}: Pick<GenerateRequest, "sampling" | "grammar">): [token: number, bias: number][] {
+  // A grammar can leave none but forbidden tokens, and llama.cpp must always have one to sample.
+  const forbidden = grammar === undefined ? Number.NEGATIVE_INFINITY : -10_000;
+  return sampling.logitBias.map(([id, bias]) => [id, bias <= -100 ? forbidden : bias]);
+}
+
 /** llama.cpp needs a 32-bit seed; a request without one gets a random one. */
-function seedOf(seed: number | undefined): number {
+export function seedOf(seed: number | undefined): number {
   if (seed === undefined) return crypto.getRandomValues(new Uint32Array(1))[0]!;
   return Number(BigInt.asUintN(32, BigInt(seed)));
 }
 
-function tokenBias(
-  model: LlamaModel,
-  biases: GenerateRequest["sampling"]["logitBias"],
-  forbidden: "never" | { logit: number },
-): TokenBias {
+function tokenBias(model: LlamaModel, biases: readonly (readonly [number, number])[]): TokenBias {
   const result = TokenBias.for(model);
-  for (const [id, bias] of biases) result.set(id as Token, bias <= -100 ? forbidden : { logit: bias });
+  for (const [id, bias] of biases)
+    result.set(id as Token, bias === Number.NEGATIVE_INFINITY ? "never" : { logit: bias });
   return result;
 }

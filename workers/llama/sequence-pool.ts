@@ -1,8 +1,6 @@
-import type { LlamaContext, LlamaContextSequence, Token } from "node-llama-cpp";
-
-/** A prompt, and whose cached KV it may use. */
-export interface SlotPrompt {
-  readonly tokens: readonly Token[];
+/** A prompt, and whose cached KV it may use. @template Unit a token, or what else has KV; equal ones are the same value */
+export interface SlotPrompt<Unit> {
+  readonly tokens: readonly Unit[];
   /** Undefined if it uses only KV without a salt. */
   readonly cacheSalt: string | undefined;
   /** How many of its first tokens it may use whatever the salt. */
@@ -10,11 +8,11 @@ export interface SlotPrompt {
 }
 
 /** One of a context's sequences, with the tokens in its KV cells. */
-export interface SequenceSlot {
+export interface SequenceSlot<Sequence, Unit> {
   readonly index: number;
-  readonly sequence: LlamaContextSequence;
+  readonly sequence: Sequence;
   /** Tokens in the KV cache, and at the end those about to be added. */
-  tokens: Token[];
+  tokens: Unit[];
   /** Whose they are. */
   cacheSalt: string | undefined;
   busy: boolean;
@@ -22,9 +20,9 @@ export interface SequenceSlot {
   lastUse: number;
 }
 
-interface Waiter {
-  prompt: SlotPrompt;
-  accept(slot: SequenceSlot): void;
+interface Waiter<Sequence, Unit> {
+  prompt: SlotPrompt<Unit>;
+  accept(slot: SequenceSlot<Sequence, Unit>): void;
 }
 
 /**
@@ -32,15 +30,14 @@ interface Waiter {
  * prompt; failing that, an empty one, else the least recently used one. If none is free, requests wait in order of
  * arrival.
  */
-export class SequencePool {
-  readonly slots: readonly SequenceSlot[];
-  readonly #waiting: Waiter[] = [];
+export class SequencePool<Sequence, Unit> {
+  readonly slots: readonly SequenceSlot<Sequence, Unit>[];
+  readonly #waiting: Waiter<Sequence, Unit>[] = [];
   #uses = 0;
 
-  constructor(context: LlamaContext) {
-    this.slots = Array.from({ length: context.totalSequences }, (_, index) => ({
-      index,
-      sequence: context.getSequence(),
+  constructor(sequences: readonly Sequence[]) {
+    this.slots = sequences.map((sequence, index) => ({
+      ...{ index, sequence },
       tokens: [],
       cacheSalt: undefined,
       busy: false,
@@ -57,7 +54,7 @@ export class SequencePool {
   }
 
   /** Returns a slot for a prompt; rejects with the signal's reason if that aborts while waiting. */
-  acquire(prompt: SlotPrompt, signal: AbortSignal): Promise<SequenceSlot> {
+  acquire(prompt: SlotPrompt<Unit>, signal: AbortSignal): Promise<SequenceSlot<Sequence, Unit>> {
     signal.throwIfAborted();
     const free = this.#choose(prompt);
     if (free !== undefined) return Promise.resolve(this.#lend(free));
@@ -66,7 +63,7 @@ export class SequencePool {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         reject(signal.reason);
       };
-      const waiter: Waiter = {
+      const waiter: Waiter<Sequence, Unit> = {
         prompt,
         accept(slot) {
           signal.removeEventListener("abort", abandon);
@@ -78,22 +75,22 @@ export class SequencePool {
     });
   }
 
-  release(slot: SequenceSlot): void {
+  release(slot: SequenceSlot<Sequence, Unit>): void {
     slot.busy = false;
     const next = this.#waiting.shift();
     if (next === undefined) return;
     next.accept(this.#lend(this.#choose(next.prompt)!));
   }
 
-  #lend(slot: SequenceSlot): SequenceSlot {
+  #lend(slot: SequenceSlot<Sequence, Unit>): SequenceSlot<Sequence, Unit> {
     slot.busy = true;
     slot.lastUse = ++this.#uses;
     return slot;
   }
 
-  #choose(prompt: SlotPrompt): SequenceSlot | undefined {
+  #choose(prompt: SlotPrompt<Unit>): SequenceSlot<Sequence, Unit> | undefined {
     const free = this.slots.filter((slot) => !slot.busy);
-    let best: SequenceSlot | undefined;
+    let best: SequenceSlot<Sequence, Unit> | undefined;
     let longest = 0;
     for (const slot of free) {
       const length = reusableLength(slot, prompt);
@@ -108,13 +105,16 @@ export class SequencePool {
 }
 
 /** How many of the slot's first tokens a prompt may use. */
-export function reusableLength(slot: SequenceSlot, { tokens, cacheSalt, sharedTokens }: SlotPrompt): number {
+export function reusableLength<Unit>(
+  slot: Pick<SequenceSlot<unknown, Unit>, "tokens" | "cacheSalt">,
+  { tokens, cacheSalt, sharedTokens }: SlotPrompt<Unit>,
+): number {
   const common = commonPrefixLength(slot.tokens, tokens);
   return slot.cacheSalt === cacheSalt ? common : Math.min(common, sharedTokens);
 }
 
 /** The length of the longest common prefix. */
-function commonPrefixLength(a: readonly number[], b: readonly number[]): number {
+function commonPrefixLength(a: readonly unknown[], b: readonly unknown[]): number {
   const length = Math.min(a.length, b.length);
   for (let index = 0; index < length; index++) if (a[index] !== b[index]) return index;
   return length;

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Logger } from "#runtime";
+import { type Logger, untilAborted } from "#runtime";
 import { cancelFlag } from "../onnx/cancel-flag.ts";
 import { ModelThread } from "../onnx/model-thread.ts";
 import type { ReadMessage, TextLine } from "./messages.ts";
@@ -54,16 +54,12 @@ async function read(
 ): Promise<readonly TextLine[]> {
   signal.throwIfAborted();
   const { shared: cancelled, release } = cancelFlag(signal);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener("abort", onAbort);
   try {
     // The caller's bytes stay as they are; its buffer may be larger than they are.
     const copy = new Uint8Array(picture);
     const request: ReadMessage = { kind: "read", id: thread.nextId(), picture: copy, cancelled };
-    return await Promise.race([thread.ask(request, undefined, [copy.buffer]), aborted]);
+    return await untilAborted(thread.ask(request, undefined, [copy.buffer]), signal);
   } finally {
-    signal.removeEventListener("abort", onAbort);
     release();
   }
 }

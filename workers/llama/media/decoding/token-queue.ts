@@ -1,4 +1,9 @@
-import type { AnsweredToken } from "./messages.ts";
+import type { TokenLikelihood } from "./token-candidates.ts";
+
+/** A token of an answer, with its log probability if those are wanted. */
+export interface AnsweredToken extends Partial<TokenLikelihood> {
+  readonly id: number;
+}
 
 /** Tokens that arrive while others are read. */
 export class TokenQueue {

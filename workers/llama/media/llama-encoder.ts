@@ -1,10 +1,9 @@
 import type { Llama, LlamaModel } from "node-llama-cpp";
-import { type Logger, type MediumToEncode, type ModelCard, PlaneError, type TokenPiece } from "#runtime";
+import { type MediumToEncode, type ModelCard, PlaneError, type TokenPiece } from "#runtime";
 import type { Delta, Encoded, Engine, EngineStats } from "../../engine.ts";
 import { type CardOptions, type ContextSize, describeModel } from "../card.ts";
 import { readVocabulary } from "../vocabulary.ts";
-import { MediaAnswers } from "./media-answers.ts";
-import type { MediaProcess } from "./media-process.ts";
+import type { MediaEncoder } from "./encoding/media-encoder.ts";
 
 /**
  * A llama worker that only encodes media for others: it has the model's projector and vocabulary, but computes no tokens, so
@@ -16,19 +15,14 @@ export class LlamaEncoder implements Engine {
   readonly #llama: Llama;
   readonly #model: LlamaModel;
   readonly #vocabulary: TokenPiece[];
-  readonly #media: MediaAnswers;
+  readonly #media: MediaEncoder;
 
   /** @param model of which only the vocabulary is loaded */
-  constructor(
-    llama: Llama,
-    model: LlamaModel,
-    size: ContextSize,
-    options: CardOptions & { readonly mediaProcess: MediaProcess; readonly log: Logger },
-  ) {
+  constructor(llama: Llama, model: LlamaModel, size: ContextSize, media: MediaEncoder, options: CardOptions) {
     this.#llama = llama;
     this.#model = model;
     this.#vocabulary = readVocabulary(model);
-    this.#media = new MediaAnswers(options.mediaProcess, options.log);
+    this.#media = media;
     this.card = describeModel(model, size, this.#vocabulary, options);
   }
 

@@ -1,0 +1,34 @@
+import { messageOf } from "#runtime";
+import type { FromProcess, ProjectorOptions, ToProcess } from "./messages.ts";
+import { ProjectorModel, RefusedError } from "./projector-model.ts";
+
+// The process that decodes and encodes media; `media-process.ts` starts it.
+
+let model: ProjectorModel | undefined;
+
+process.on("message", (message: ToProcess) => {
+  if (message.kind === "open") open(message);
+  else void answer(message);
+});
+process.on("disconnect", () => process.exit());
+
+const send = (message: FromProcess) => void process.send?.(message);
+
+function open(options: ProjectorOptions): void {
+  try {
+    model = new ProjectorModel(options);
+    send({ kind: "ready", kinds: model.kinds });
+  } catch (error) {
+    send({ kind: "unready", message: messageOf(error) });
+  }
+}
+
+async function answer({ kind, data }: Exclude<ToProcess, { kind: "open" }>): Promise<void> {
+  try {
+    if (model === undefined) throw new Error("The projector is not open.");
+    if (kind === "measure") send({ kind: "measured", tokens: await model.measure(data) });
+    else send({ kind: "encoded", ...(await model.encode(data)) });
+  } catch (error) {
+    send({ kind: error instanceof RefusedError ? "refused" : "failed", message: messageOf(error) });
+  }
+}
