@@ -33,9 +33,15 @@ interface Waiter<Sequence, Unit> {
 export class SequencePool<Sequence, Unit> {
   readonly slots: readonly SequenceSlot<Sequence, Unit>[];
   readonly #waiting: Waiter<Sequence, Unit>[] = [];
+  readonly #tokensIn: (slot: SequenceSlot<Sequence, Unit>, units: number) => number;
   #uses = 0;
 
-  constructor(sequences: readonly Sequence[]) {
+  /** @param tokensIn how many tokens a slot's first units are; default: a unit is a token */
+  constructor(
+    sequences: readonly Sequence[],
+    tokensIn: (slot: SequenceSlot<Sequence, Unit>, units: number) => number = (_, units) => units,
+  ) {
+    this.#tokensIn = tokensIn;
     this.slots = sequences.map((sequence, index) => ({
       ...{ index, sequence },
       tokens: [],
@@ -93,11 +99,11 @@ export class SequencePool<Sequence, Unit> {
     let best: SequenceSlot<Sequence, Unit> | undefined;
     let longest = 0;
     for (const slot of free) {
-      const length = reusableLength(slot, prompt);
+      const length = this.#tokensIn(slot, reusableLength(slot, prompt));
       if (length > longest) [best, longest] = [slot, length];
     }
     // Using a sequence discards everything beyond the common prefix, which a short one is not worth.
-    if (best !== undefined && longest * 2 >= best.tokens.length) return best;
+    if (best !== undefined && longest * 2 >= this.#tokensIn(best, best.tokens.length)) return best;
     return free.sort(
       (a, b) => Number(a.tokens.length > 0) - Number(b.tokens.length > 0) || a.lastUse - b.lastUse,
     )[0];

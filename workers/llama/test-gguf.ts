@@ -2,6 +2,7 @@
 
 /** Types of values. */
 export const UINT32 = 4;
+const INT32 = 5;
 const FLOAT32 = 6;
 const BOOL = 7;
 const STRING = 8;
@@ -35,11 +36,18 @@ export const uint32Entry = (key: string, value: number) =>
 export const boolEntry = (key: string, value: boolean) =>
   Buffer.concat([text(key), uint32(BOOL), Buffer.of(value ? 1 : 0)]);
 
+const arrayEntry = (key: string, type: number, values: readonly Buffer[]) =>
+  Buffer.concat([text(key), uint32(ARRAY), uint32(type), uint64(values.length), ...values]);
+
 export const floatsEntry = (key: string, values: readonly number[]) =>
-  Buffer.concat([
-    ...[text(key), uint32(ARRAY), uint32(FLOAT32), uint64(values.length)],
-    ...values.map((value) => float32(value)),
-  ]);
+  arrayEntry(key, FLOAT32, values.map(float32));
+
+/** Positive numbers. */
+export const int32sEntry = (key: string, values: readonly number[]) =>
+  arrayEntry(key, INT32, values.map(uint32));
+
+export const textsEntry = (key: string, values: readonly string[]) =>
+  arrayEntry(key, STRING, values.map(text));
 
 function float32(value: number): Buffer {
   const bytes = Buffer.alloc(4);

@@ -1,28 +1,17 @@
 import { writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
-import { createLogger, type PromptMedium } from "#runtime";
+import { createLogger, type GenerateRequest, type PromptMedium, seededRandom } from "#runtime";
+import { pngOf } from "../../../examples/multimodal/media.ts";
 import { JPEG, OTHER_PNG, PNG } from "../../../gateway/media/test-media.ts";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { collect, requestFor, tokensOf } from "../../engine.suite.ts";
 import type { Engine } from "../../engine.ts";
 import { openLlama } from "../open.ts";
-import { findMediaPackages } from "./packages.ts";
+import { oracleAnswers } from "./test-oracle.ts";
 import { PICTURE_TOKENS, randomProjector } from "./test-projector.ts";
-
-/** What the oracle is: the package's own interface, which computes with code of its own. */
-interface LlamaBinding {
-  readonly LlamaContext: new (
-    options: object,
-  ) => {
-    initMultimodal(options: object): boolean;
-    tokenize(prompt: string, media: string[]): Promise<{ tokens: Int32Array; bitmap_hashes: string[] }>;
-    clearCache(clearsData: boolean): void;
-    completion(options: object, onText: () => void): Promise<{ text: string }>;
-  };
-}
+import { tinyGemma3, tinyQwen2Vl } from "./test-vision-models.ts";
 
 /** The real binding, and a projector whose weights are random. */
 const log = createLogger({ name: "test", level: "warn" });
@@ -30,6 +19,7 @@ const never = new AbortController().signal;
 const BEFORE = "<|im_start|>user\n";
 const AFTER = "\nWhat is this?<|im_end|>\n<|im_start|>assistant\n";
 const MAX_TOKENS = 8;
+const TINY_TOKENS = 12;
 
 let folder: string;
 let modelPath: string;
@@ -64,6 +54,14 @@ async function ask(pictures: readonly string[], more: object = {}, signal = neve
   return engine.generate({ ...request, sampling: { ...request.sampling, temperature: 0 } }, signal);
 }
 
+const textTokens = async () =>
+  (await engine.tokenize!(BEFORE)).length + (await engine.tokenize!(AFTER)).length;
+
+const textOf = (ids: readonly number[], of = engine) => {
+  const vocabulary = of.vocabulary!();
+  return Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString();
+};
+
 const answer = async (pictures: readonly string[], more?: object) => collect(await ask(pictures, more));
 
 describe("a llama worker with a projector", () => {
@@ -72,45 +70,16 @@ describe("a llama worker with a projector", () => {
   });
 
   test("answers as llama.cpp does when it is asked directly, token for token", async () => {
-    const { llama } = findMediaPackages(folder);
-    const binding: LlamaBinding = createRequire(llama)(llama);
-    const context = new binding.LlamaContext({
-      ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 1, n_gpu_layers: 0, n_parallel: 1 },
-      ...{ use_mmap: true, no_extra_bufts: true },
-    });
-    expect(context.initMultimodal({ path: mmproj, use_gpu: false })).toBe(true);
-    const texts = new Map<string, string>();
-    const counts: number[] = [];
-    const hashes = new Set<string>();
-    for (const base64 of [PNG, OTHER_PNG]) {
-      const prompt = `${BEFORE}<__media__>${AFTER}`;
-      const media = [`data:image/png;base64,${base64}`];
-      const { tokens, bitmap_hashes } = await context.tokenize(prompt, media);
-      counts.push(tokens.length);
-      hashes.add(bitmap_hashes.join());
-      context.clearCache(true);
-      const { text } = await context.completion(
-        {
-          ...{ prompt, media_paths: media, n_predict: MAX_TOKENS, seed: 1, ignore_eos: false },
-          ...{ temperature: 0, top_k: 0, top_p: 1, min_p: 0, xtc_probability: 0, dry_multiplier: 0 },
-          ...{ penalty_last_n: 0, penalty_repeat: 1, penalty_freq: 0, penalty_present: 0 },
-        },
-        () => {},
-      );
-      texts.set(base64, text);
-    }
-    expect(hashes.size).toBe(2);
-    const vocabulary = engine.vocabulary!();
-    const textOf = (ids: readonly number[]) =>
-      Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString();
-    for (const [index, base64] of [PNG, OTHER_PNG].entries()) {
+    const pictures = [PNG, OTHER_PNG];
+    const expected = await oracleAnswers({ modelPath, mmproj }, [BEFORE, AFTER], pictures, MAX_TOKENS);
+    expect(new Set(expected.map(({ hash }) => hash)).size).toBe(2);
+    for (const [index, base64] of pictures.entries()) {
       const deltas = await answer([base64]);
-      expect(textOf(tokensOf(deltas))).toBe(texts.get(base64));
+      expect(textOf(tokensOf(deltas))).toBe(expected[index]!.text);
       expect(tokensOf(deltas)).toHaveLength(MAX_TOKENS);
       expect(deltas.at(-1)!.finish).toBe("length");
-      const text = (await engine.tokenize!(BEFORE)).length + (await engine.tokenize!(AFTER)).length;
       expect(deltas[0]!.mediaTokens).toBe(PICTURE_TOKENS);
-      expect(counts[index]).toBe(text + PICTURE_TOKENS);
+      expect(expected[index]!.promptTokens).toBe((await textTokens()) + PICTURE_TOKENS);
     }
   });
 
@@ -139,19 +108,53 @@ describe("a llama worker with a projector", () => {
     expect(tokensOf(await answer([PNG])).length).toBeGreaterThan(0);
   });
 
-  test("answers requests that come at once one after another", async () => {
-    const alone = tokensOf(await answer([PNG]));
-    const both = await Promise.all([answer([PNG]), answer([OTHER_PNG]), answer([PNG])]);
-    expect(tokensOf(both[0]!)).toEqual(alone);
-    expect(tokensOf(both[2]!)).toEqual(alone);
+  test("answers requests that come at once together, each as if it were alone", async () => {
+    const pictures = [[PNG], [OTHER_PNG], [PNG, OTHER_PNG], [OTHER_PNG], [PNG]];
+    const alone: number[][] = [];
+    for (const each of pictures) alone.push(tokensOf(await answer(each)));
+    const together = await Promise.all(pictures.map((each) => answer(each)));
+    expect(together.map(tokensOf)).toEqual(alone);
     expect(engine.stats()).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test("computes what two prompts share once, pictures included, and no more than that", async () => {
+    const cached = async (pictures: readonly string[], more?: object) =>
+      (await answer(pictures, { maxTokens: 1, ...more }))[0]!.cachedTokens;
+    const salt = { cacheSalt: "their own" };
+    const before = (await engine.tokenize!(BEFORE)).length;
+    const whole = (await textTokens()) + PICTURE_TOKENS;
+    expect(await cached([PNG], salt)).toBe(0);
+    expect(await cached([PNG], salt)).toBe(whole - 1);
+    expect(await cached([PNG, OTHER_PNG], salt)).toBe(before + PICTURE_TOKENS);
+    // Too short a prefix is not worth the rest of a sequence.
+    expect(await cached([OTHER_PNG], salt)).toBeLessThanOrEqual(before);
+    const shared = { cacheSalt: "another", sharedTokens: before };
+    expect(await cached([PNG], shared)).toBeLessThanOrEqual(before);
+    expect(await cached([PNG], shared)).toBe(whole - 1);
+  });
+
+  test("continues a conversation after its answer", async () => {
+    const [before, after] = await Promise.all([engine.tokenize!(BEFORE), engine.tokenize!(AFTER)]);
+    const asked = await answer([PNG]);
+    const more = await engine.tokenize!("<|im_end|>\n<|im_start|>user\nWhy?");
+    const request = requestFor(Uint32Array.from([...before, ...after, ...tokensOf(asked), ...more]), {
+      ...{ maxTokens: 1, media: [picture(PNG, before.length)] },
+    });
+    const [delta] = await collect(engine.generate(request, never));
+    // The answer's last token was never computed.
+    expect(delta!.cachedTokens).toBe((await textTokens()) + PICTURE_TOKENS + MAX_TOKENS - 1);
+  });
+
+  test("counts media without computing the prompt", async () => {
+    expect(await answer([PNG, OTHER_PNG], { maxTokens: 0 })).toEqual([
+      { tokenIds: [], mediaTokens: 2 * PICTURE_TOKENS, finish: "length" },
+    ]);
+    await expect(answer([PNG, PNG.slice(0, 80)], { maxTokens: 0 })).rejects.toThrow("Medium 2 of 2");
   });
 
   test("keeps an answer to a grammar", async () => {
     const grammar = { gbnf: 'root ::= "yes" | "no"', after: [] };
-    const vocabulary = engine.vocabulary!();
-    const ids = tokensOf(await answer([PNG], { grammar }));
-    expect(["yes", "no"]).toContain(Buffer.concat(ids.map((id) => vocabulary[id]!.bytes)).toString());
+    expect(["yes", "no"]).toContain(textOf(tokensOf(await answer([PNG], { grammar }))));
   });
 
   test("gives log probabilities, of which the chosen tokens' are the highest", async () => {
@@ -163,6 +166,27 @@ describe("a llama worker with a projector", () => {
       expect(top[0]).toEqual([tokensOf(deltas)[index], logprob]);
       expect(top.map(([, each]) => each)).toEqual(top.map(([, each]) => each).toSorted((a, b) => b - a));
       expect(logprob).toBeLessThan(0);
+    }
+  });
+
+  test.each<[string, Partial<GenerateRequest["sampling"]>]>([
+    ["as they are", {}],
+    ["with penalties and a bias", { repetitionPenalty: 1.3, presencePenalty: 0.5, logitBias: [[28, 3]] }],
+    ["with a temperature and few candidates", { temperature: 0.7, topK: 5, seed: 3 }],
+  ])("gives a text's log probabilities, %s, as prompts without media have them", async (_, settings) => {
+    const tokens = await engine.tokenize!(`${BEFORE}What is a cat?${AFTER}`);
+    const sampling = { ...requestFor(tokens).sampling, temperature: 0, ...settings };
+    const request = { ...requestFor(tokens, { maxTokens: 3, logprobs: 4 }), sampling };
+    const text = await collect(engine.generate(request, never));
+    // With an empty list of media, the same prompt goes the other way.
+    const other = await collect(engine.generate({ ...request, media: [] }, never));
+    const [expected, given] = [text, other].map((deltas) => deltas.flatMap(({ logprobs = [] }) => logprobs));
+    for (const [index, { top }] of expected!.entries()) {
+      // What follows another choice is another text.
+      if (index > 0 && tokensOf(text)[index - 1] !== tokensOf(other)[index - 1]) break;
+      expect(given![index]!.top.map(([id]) => id)).toEqual(top.map(([id]) => id));
+      for (const [place, [, logprob]] of top.entries())
+        expect(given![index]!.top[place]![1]).toBeCloseTo(logprob, 1);
     }
   });
 
@@ -202,6 +226,45 @@ describe("a llama worker with a projector", () => {
     const request = requestFor(tokens, { media: [picture(PNG, 0)], maxTokens: 1 });
     const [delta] = await collect(engine.generate(request, never));
     expect(delta!.mediaTokens).toBe(plain!.mediaTokens);
+  });
+});
+
+/** A PNG of noise. */
+function noise(width: number, height: number, seed: number): string {
+  const random = seededRandom(seed);
+  const pixels = Uint8Array.from({ length: width * height * 4 }, () => random() * 256);
+  return Buffer.from(pngOf(width, height, pixels)).toString("base64");
+}
+
+describe("other families", () => {
+  test.each([
+    ["positions in several dimensions", tinyQwen2Vl],
+    ["pictures whose parts see each other", tinyGemma3],
+  ])("with %s answer as llama.cpp does when it is asked directly", async (_, make) => {
+    const model = await make(folder);
+    const other = await openLlama({ ...model, threads: 1, contextLength: 512, log });
+    try {
+      const parts = ["<|im_start|>user\nLook:", "<|im_end|>"] as const;
+      const pictures = [noise(64, 64, 1), noise(100, 40, 2), noise(40, 100, 3)];
+      const expected = await oracleAnswers(model, parts, pictures, TINY_TOKENS);
+      expect(new Set(expected.map(({ text }) => text)).size).toBe(pictures.length);
+      const [before, after] = await Promise.all(parts.map((part) => other.tokenize!(part)));
+      for (const [index, base64] of pictures.entries()) {
+        const request = requestFor(Uint32Array.from([...before!, ...after!]), {
+          ...{ maxTokens: TINY_TOKENS, media: [picture(base64, before!.length)] },
+        });
+        const sampling = { ...request.sampling, temperature: 0 };
+        for (const isCached of [false, true]) {
+          const deltas = await collect(other.generate({ ...request, sampling }, never));
+          expect(textOf(tokensOf(deltas), other)).toBe(expected[index]!.text);
+          const { cachedTokens, mediaTokens } = deltas[0]!;
+          const all = request.tokens.length + mediaTokens!;
+          expect(cachedTokens).toBe(isCached ? all - 1 : 0);
+        }
+      }
+    } finally {
+      await other.close();
+    }
   });
 });
 

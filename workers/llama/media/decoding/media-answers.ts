@@ -52,7 +52,10 @@ export class MediaAnswers {
 
   constructor(options: MediaAnswersOptions) {
     this.#options = options;
-    this.#pool = new SequencePool(Array.from({ length: options.sequences }, (_, id) => id));
+    this.#pool = new SequencePool(
+      Array.from({ length: options.sequences }, (_, id) => id),
+      (slot, units) => roomOf(slot.tokens.slice(0, units), this.#sizes.get(slot) ?? NO_SIZES).tokens,
+    );
     this.#scheduler = new Scheduler(options.native);
     this.#samplers = new Samplers(options.native);
   }
