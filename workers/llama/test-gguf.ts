@@ -55,12 +55,14 @@ function float32(value: number): Buffer {
   return bytes;
 }
 
-/** 32-bit floats. */
+/** Floats. */
 export interface Tensor {
   readonly name: string;
   /** How many numbers it has in each direction; those of the first one are side by side. */
   readonly dimensions: readonly number[];
   readonly values: Float32Array;
+  /** Of how many bits they are in the file: 32, the default, or 16. */
+  readonly bits?: 16 | 32;
 }
 
 /** A matrix of 32-bit floats: `rows` vectors of `columns` numbers each. */
@@ -73,6 +75,7 @@ export interface Matrix {
 
 const ALIGNMENT = 32;
 const F32 = 0;
+const F16 = 1;
 
 /** A file with these metadata and matrices. */
 export const ggufFile = (entries: readonly Buffer[], matrices: readonly Matrix[]): Buffer =>
@@ -86,12 +89,13 @@ export function ggufTensors(entries: readonly Buffer[], tensors: readonly Tensor
   let offset = 0;
   const infos: Buffer[] = [];
   const data: Buffer[] = [];
-  for (const { name, dimensions, values } of tensors) {
-    const bytes = padded(Buffer.from(values.buffer, values.byteOffset, values.byteLength));
+  for (const { name, dimensions, values, bits = 32 } of tensors) {
+    const stored = bits === 16 ? new Float16Array(values) : values;
+    const bytes = padded(Buffer.from(stored.buffer, stored.byteOffset, stored.byteLength));
     infos.push(
       Buffer.concat([
         ...[text(name), uint32(dimensions.length), ...dimensions.map(uint64)],
-        ...[uint32(F32), uint64(offset)],
+        ...[uint32(bits === 16 ? F16 : F32), uint64(offset)],
       ]),
     );
     data.push(bytes);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type GenerateRequest, type PromptMedium, seededRandom } from "#runtime";
-import { pngOf } from "../../../examples/multimodal/media.ts";
+import { pngOf, tone, wav } from "../../../examples/multimodal/media.ts";
 import { JPEG, OTHER_PNG, PNG } from "../../../gateway/media/test-media.ts";
 import { temporaryFolder } from "../../../scripts/testing/temporary-folder.ts";
 import { collect, requestFor, tokensOf } from "../../engine.suite.ts";
@@ -11,7 +11,7 @@ import type { Engine } from "../../engine.ts";
 import { openLlama } from "../open.ts";
 import { oracleAnswers } from "./test-oracle.ts";
 import { PICTURE_TOKENS, randomProjector } from "./test-projector.ts";
-import { tinyGemma3, tinyQwen2Vl } from "./test-vision-models.ts";
+import { tinyGemma3, tinyQwen2Audio, tinyQwen2Vl } from "./test-vision-models.ts";
 
 /** The real binding, and a projector whose weights are random. */
 const log = createLogger({ name: "test", level: "warn" });
@@ -71,7 +71,12 @@ describe("a llama worker with a projector", () => {
 
   test("answers as llama.cpp does when it is asked directly, token for token", async () => {
     const pictures = [PNG, OTHER_PNG];
-    const expected = await oracleAnswers({ modelPath, mmproj }, [BEFORE, AFTER], pictures, MAX_TOKENS);
+    const expected = await oracleAnswers(
+      { modelPath, mmproj },
+      [BEFORE, AFTER],
+      pictures.map((base64) => urlOf(picture(base64, 0))),
+      MAX_TOKENS,
+    );
     expect(new Set(expected.map(({ hash }) => hash)).size).toBe(2);
     for (const [index, base64] of pictures.entries()) {
       const deltas = await answer([base64]);
@@ -236,22 +241,34 @@ function noise(width: number, height: number, seed: number): string {
   return Buffer.from(pngOf(width, height, pixels)).toString("base64");
 }
 
+const sound = (hertz: number, position: number): PromptMedium => ({
+  ...{ kind: "audio", type: "audio/wav", position },
+  data: wav(tone(hertz, 1, 16_000), 16_000),
+});
+
+const urlOf = ({ type, data }: PromptMedium) => `data:${type};base64,${Buffer.from(data).toString("base64")}`;
+
 describe("other families", () => {
-  test.each([
-    ["positions in several dimensions", tinyQwen2Vl],
-    ["pictures whose parts see each other", tinyGemma3],
-  ])("with %s answer as llama.cpp does when it is asked directly", async (_, make) => {
+  const pictures = (position: number) =>
+    [noise(64, 64, 1), noise(100, 40, 2), noise(40, 100, 3)].map((base64) => picture(base64, position));
+  const sounds = (position: number) => [440, 2_000].map((hertz) => sound(hertz, position));
+
+  test.each<[string, typeof tinyQwen2Vl, (position: number) => PromptMedium[]]>([
+    ["pictures whose parts have positions in several dimensions", tinyQwen2Vl, pictures],
+    ["pictures whose parts see each other", tinyGemma3, pictures],
+    ["sounds", tinyQwen2Audio, sounds],
+  ])("with %s answer as llama.cpp does when it is asked directly", async (_, make, mediaAt) => {
     const model = await make(folder);
-    const other = await openLlama({ ...model, threads: 1, contextLength: 512, log });
+    const other = await openLlama({ ...model, threads: 1, contextLength: 2048, log });
     try {
       const parts = ["<|im_start|>user\nLook:", "<|im_end|>"] as const;
-      const pictures = [noise(64, 64, 1), noise(100, 40, 2), noise(40, 100, 3)];
-      const expected = await oracleAnswers(model, parts, pictures, TINY_TOKENS);
-      expect(new Set(expected.map(({ text }) => text)).size).toBe(pictures.length);
       const [before, after] = await Promise.all(parts.map((part) => other.tokenize!(part)));
-      for (const [index, base64] of pictures.entries()) {
+      const media = mediaAt(before!.length);
+      const expected = await oracleAnswers(model, parts, media.map(urlOf), TINY_TOKENS);
+      expect(new Set(expected.map(({ text }) => text)).size).toBe(media.length);
+      for (const [index, medium] of media.entries()) {
         const request = requestFor(Uint32Array.from([...before!, ...after!]), {
-          ...{ maxTokens: TINY_TOKENS, media: [picture(base64, before!.length)] },
+          ...{ maxTokens: TINY_TOKENS, ignoreEos: false, media: [medium] },
         });
         const sampling = { ...request.sampling, temperature: 0 };
         for (const isCached of [false, true]) {

@@ -14,37 +14,37 @@ interface LlamaBinding {
   };
 }
 
-/** What a prompt with a picture becomes, and how the model answers. */
+/** What a prompt with a medium becomes, and how the model answers. */
 export interface OracleAnswer {
-  /** Tokens of the prompt, with the picture's. */
+  /** Tokens of the prompt, with the medium's; with M-RoPE, its positions. */
   readonly promptTokens: number;
-  /** Equal only for equal pictures. */
+  /** Equal only for equal media. */
   readonly hash: string;
   readonly text: string;
 }
 
 /**
  * Asks llama.cpp directly, by an interface that shares nothing with the workers' own.
- * @param pictures PNG files in base64, each of which is asked about
+ * @param files data: URLs of media, each of which is asked about
  */
 export async function oracleAnswers(
   { modelPath, mmproj }: { readonly modelPath: string; readonly mmproj: string },
   [before, after]: readonly [before: string, after: string],
-  pictures: readonly string[],
+  files: readonly string[],
   maxTokens: number,
 ): Promise<OracleAnswer[]> {
   const { llama } = findMediaPackages(dirname(modelPath));
   const binding: LlamaBinding = createRequire(llama)(llama);
   const context = new binding.LlamaContext({
-    ...{ model: modelPath, n_ctx: 512, n_batch: 512, n_threads: 1, n_gpu_layers: 0, n_parallel: 1 },
+    ...{ model: modelPath, n_ctx: 2048, n_batch: 512, n_threads: 1, n_gpu_layers: 0, n_parallel: 1 },
     ...{ use_mmap: true, no_extra_bufts: true, swa_full: true },
   });
   if (!context.initMultimodal({ path: mmproj, use_gpu: false }))
     throw new Error("It cannot load the projector.");
   const answers: OracleAnswer[] = [];
-  for (const base64 of pictures) {
+  for (const file of files) {
     const prompt = `${before}<__media__>${after}`;
-    const media = [`data:image/png;base64,${base64}`];
+    const media = [file];
     const { tokens, bitmap_hashes } = await context.tokenize(prompt, media);
     context.clearCache(true);
     const { text } = await context.completion(

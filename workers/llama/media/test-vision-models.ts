@@ -23,6 +23,7 @@ export interface VisionModel {
 }
 
 const [WIDTH, INNER, LAYERS, HEADS] = [64, 96, 2, 4];
+const CONTEXT = 2048;
 const [VISION_WIDTH, VISION_INNER, VISION_BLOCKS] = [64, 96, 2];
 
 /** A Qwen2-VL, whose rows of media have positions in three dimensions (M-RoPE). */
@@ -91,6 +92,41 @@ export function tinyGemma3(folder: string): Promise<VisionModel> {
   });
 }
 
+/** A model with the encoder of Qwen2-Audio: Whisper's. */
+export function tinyQwen2Audio(folder: string): Promise<VisionModel> {
+  const [model, hearing] = [new Tensors(7), new Tensors(8)];
+  for (let layer = 0; layer < LAYERS; layer++) {
+    addAttention(model, layer, WIDTH);
+    for (const part of ["attn_q", "attn_k", "attn_v"]) model.vector(`blk.${layer}.${part}.bias`, WIDTH);
+  }
+  const [MEL_BINS, SPECTRA] = [128, 1500];
+  for (const [index, from] of [MEL_BINS, VISION_WIDTH].entries()) {
+    hearing.tensor(`a.conv1d.${index + 1}.weight`, [3, from, VISION_WIDTH], 16);
+    hearing.tensor(`a.conv1d.${index + 1}.bias`, [1, VISION_WIDTH]);
+  }
+  hearing.tensor("a.position_embd.weight", [VISION_WIDTH, SPECTRA]);
+  addVisionBlocks(hearing, "a");
+  hearing.norm("a.post_ln");
+  hearing.linear("mm.a.fc", VISION_WIDTH, WIDTH);
+  return write(folder, "qwen2audio", {
+    model: [...languageEntries("qwen2"), floatEntry("qwen2.rope.freq_base", 10_000)],
+    vision: [
+      textEntry("general.architecture", "clip"),
+      boolEntry("clip.has_audio_encoder", true),
+      textEntry("clip.projector_type", "qwen2a"),
+      uint32Entry("general.file_type", 0),
+      uint32Entry("clip.audio.num_mel_bins", MEL_BINS),
+      uint32Entry("clip.audio.embedding_length", VISION_WIDTH),
+      uint32Entry("clip.audio.feed_forward_length", VISION_INNER),
+      uint32Entry("clip.audio.projection_dim", WIDTH),
+      uint32Entry("clip.audio.block_count", VISION_BLOCKS),
+      uint32Entry("clip.audio.attention.head_count", HEADS),
+      floatEntry("clip.audio.attention.layer_norm_epsilon", 1e-5),
+    ],
+    tensors: { model, vision: hearing },
+  });
+}
+
 /** Tensors with random values, alike in every run. */
 class Tensors {
   readonly all: Tensor[] = [];
@@ -101,8 +137,8 @@ class Tensors {
     this.#random = () => random() - 0.5;
   }
 
-  tensor(name: string, dimensions: readonly number[]): void {
-    this.#add(name, dimensions, this.#random);
+  tensor(name: string, dimensions: readonly number[], bits: 16 | 32 = 32): void {
+    this.#add(name, dimensions, this.#random, bits);
   }
 
   vector(name: string, length: number): void {
@@ -123,9 +159,9 @@ class Tensors {
     this.vector(`${name}.bias`, to);
   }
 
-  #add(name: string, dimensions: readonly number[], next: () => number): void {
+  #add(name: string, dimensions: readonly number[], next: () => number, bits: 16 | 32 = 32): void {
     const length = dimensions.reduce((product, each) => product * each, 1);
-    this.all.push({ name, dimensions, values: Float32Array.from({ length }, next) });
+    this.all.push({ name, dimensions, values: Float32Array.from({ length }, next), bits });
   }
 }
 
@@ -137,13 +173,16 @@ function addAttention(model: Tensors, layer: number, width: number): void {
   model.tensor(name("ffn_down"), [INNER, width]);
 }
 
-function addVisionBlocks(vision: Tensors): void {
+function addVisionBlocks(vision: Tensors, kind: "v" | "a" = "v"): void {
   for (let block = 0; block < VISION_BLOCKS; block++) {
-    for (const part of ["attn_q", "attn_k", "attn_v", "attn_out"])
-      vision.linear(`v.blk.${block}.${part}`, VISION_WIDTH, VISION_WIDTH);
-    for (const part of ["ln1", "ln2"]) vision.norm(`v.blk.${block}.${part}`);
-    vision.linear(`v.blk.${block}.ffn_up`, VISION_WIDTH, VISION_INNER);
-    vision.linear(`v.blk.${block}.ffn_down`, VISION_INNER, VISION_WIDTH);
+    // Whisper's keys have no bias.
+    if (kind === "a") vision.tensor(`a.blk.${block}.attn_k.weight`, [VISION_WIDTH, VISION_WIDTH]);
+    else vision.linear(`v.blk.${block}.attn_k`, VISION_WIDTH, VISION_WIDTH);
+    for (const part of ["attn_q", "attn_v", "attn_out"])
+      vision.linear(`${kind}.blk.${block}.${part}`, VISION_WIDTH, VISION_WIDTH);
+    for (const part of ["ln1", "ln2"]) vision.norm(`${kind}.blk.${block}.${part}`);
+    vision.linear(`${kind}.blk.${block}.ffn_up`, VISION_WIDTH, VISION_INNER);
+    vision.linear(`${kind}.blk.${block}.ffn_down`, VISION_INNER, VISION_WIDTH);
   }
 }
 
@@ -176,7 +215,7 @@ function languageEntries(architecture: string): Buffer[] {
     textEntry("general.architecture", architecture),
     textEntry("general.name", `Tiny ${architecture}`),
     uint32Entry("general.file_type", 0),
-    uint32Entry(`${architecture}.context_length`, 1024),
+    uint32Entry(`${architecture}.context_length`, CONTEXT),
     uint32Entry(`${architecture}.embedding_length`, WIDTH),
     uint32Entry(`${architecture}.block_count`, LAYERS),
     uint32Entry(`${architecture}.feed_forward_length`, INNER),
