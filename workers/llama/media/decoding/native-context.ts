@@ -169,6 +169,9 @@ export class NativeContext {
   }
 }
 
+/** What computes steps. */
+export type StepContext = Pick<NativeContext, "size" | "add" | "decode" | "decodeRows">;
+
 type Functions = ReturnType<typeof declareFunctions>;
 
 /** `LLAMA_ROPE_TYPE_MROPE` and `LLAMA_ROPE_TYPE_IMROPE`: rows of media have positions in several dimensions. */

@@ -1,5 +1,5 @@
 import { BATCH_SIZE } from "./batch-memory.ts";
-import type { NativeContext } from "./native-context.ts";
+import type { StepContext } from "./native-context.ts";
 import type { AnswerEnd, Work } from "./work.ts";
 
 /** Prompt tokens computed at once while other sequences generate; their tokens wait meanwhile. */
@@ -13,13 +13,13 @@ interface Running {
 
 /** Computes all prompts and answers of a context together, step by step. */
 export class Scheduler {
-  readonly #native: NativeContext;
+  readonly #native: StepContext;
   readonly #running = new Set<Running>();
   /** Settles when the context is free. */
   #turn: Promise<unknown> = Promise.resolve();
   #isStepping = false;
 
-  constructor(native: NativeContext) {
+  constructor(native: StepContext) {
     this.#native = native;
   }
 

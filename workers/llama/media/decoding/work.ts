@@ -1,6 +1,6 @@
 import type { MediumPart, RowsPart } from "../medium-parts.ts";
 import { BATCH_SIZE } from "./batch-memory.ts";
-import type { NativeContext } from "./native-context.ts";
+import type { StepContext } from "./native-context.ts";
 import type { Sampler } from "./sampler.ts";
 import type { AnsweredToken } from "./token-queue.ts";
 
@@ -59,7 +59,7 @@ export class Work {
   }
 
   /** Adds the answer's last token to a step. @returns its place there */
-  addToken(native: NativeContext): number | undefined {
+  addToken(native: StepContext): number | undefined {
     if (this.#next === undefined) return undefined;
     const index = native.add(this.#next, this.position++, this.#options.sequence, true);
     this.#next = undefined;
@@ -70,7 +70,7 @@ export class Work {
    * Adds tokens of the prompt to a step, until that has so many tokens or a medium comes.
    * @returns the place of the prompt's last token, if it was added
    */
-  addText(native: NativeContext, limit: number): number | undefined {
+  addText(native: StepContext, limit: number): number | undefined {
     const { parts, sequence } = this.#options;
     for (let part = parts[this.#part]; part?.kind === "text"; part = parts[this.#part]) {
       while (this.#offset < part.tokens.length) {
@@ -88,7 +88,7 @@ export class Work {
    * Computes the next rows of the medium that comes next.
    * @returns the place of the prompt's last row, if it was computed
    */
-  async decodeRows(native: NativeContext, part: RowsPart): Promise<number | undefined> {
+  async decodeRows(native: StepContext, part: RowsPart): Promise<number | undefined> {
     const { parts, sequence } = this.#options;
     const isLast = this.#part === parts.length - 1 && this.#offset + BATCH_SIZE >= part.count;
     const from = this.#offset;
