@@ -43,7 +43,8 @@ export class FeatureImporter {
       this.#check(features);
       await agent.open();
       reading = new KvReading(features, agent, bounds, signal);
-      const encoded = (await reading.read()).slice();
+      // A copy, as the memory is used again. (`slice` of a Buffer is none.)
+      const encoded = new Uint8Array(await reading.read());
       onTransfer("transferred", reading.kind ?? "none", encoded.length);
       log.debug("features received", { ...fields, transfer: reading.kind });
       return { ...medium, encoded };

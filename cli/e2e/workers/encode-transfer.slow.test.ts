@@ -44,7 +44,9 @@ describe.each(KINDS)("features of llama.cpp's projector by way of %s", (kind) =>
     const tokens = Uint32Array.from([...before!, ...after!]);
     const ask = async (base64: string, features?: KvSource) => {
       const media = [{ ...medium(base64), position: before!.length, features }];
-      const request = requestFor(tokens, { maxTokens: LENGTH, media });
+      // Nothing that was computed for another request is of use.
+      const cacheSalt = crypto.randomUUID();
+      const request = requestFor(tokens, { maxTokens: LENGTH, media, cacheSalt });
       return (await answering!.client.generate(request)).tokens;
     };
     const encodeOne = async (base64: string) => {

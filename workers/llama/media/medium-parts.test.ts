@@ -22,7 +22,8 @@ test("parts are read as they were written, wherever their bytes lie", () => {
   const packed = packParts(parts, WIDTH);
   const unaligned = new Uint8Array(packed.length + 3).subarray(3);
   unaligned.set(packed);
-  expect(unpackParts(unaligned, WIDTH, VOCABULARY)).toEqual(parts);
+  for (const bytes of [unaligned, Buffer.from(unaligned)])
+    expect(unpackParts(bytes, WIDTH, VOCABULARY)).toEqual(parts);
 });
 
 test("other bytes, and those for another model, are refused", () => {

@@ -84,7 +84,7 @@ export function packParts(parts: readonly MediumPart[], width: number): Uint8Arr
 export function unpackParts(bytes: Uint8Array, width: number, vocabularySize: number): MediumPart[] {
   if (bytes.length % 4 !== 0) throw new UnusableFeaturesError();
   // A copy, because numbers must be aligned.
-  const { buffer } = bytes.slice();
+  const { buffer } = new Uint8Array(bytes);
   const numbers = new Int32Array(buffer);
   let at = 0;
   const take = (count: number): Int32Array => {
