@@ -22,6 +22,7 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
+  blind.requests.length = 0;
   for (const reader of readers) Object.assign(reader, { read: 0, isBroken: false, refusal: undefined });
 });
 
@@ -64,6 +65,25 @@ describe("a model without media of its own", () => {
     });
     expect(content).toMatchObject([{ type: "text", text: `u:${reading(PNG)};` }]);
     expect(reads()).toBe(2);
+  });
+
+  test("has the text of pictures counted", async () => {
+    const picture = newPicture();
+    const expected = `u:${reading(picture)};`.length;
+    const source = { type: "base64" as const, media_type: "image/png" as const, data: picture };
+    const messages = [{ role: "user" as const, content: [{ type: "image" as const, source }] }];
+    expect(await anthropic.messages.countTokens({ model: "blind", messages })).toEqual({
+      input_tokens: expected,
+    });
+    const input = [{ role: "user", content: [{ type: "input_image", image_url: url(picture) }] }];
+    const responses = await gateway.post("/v1/responses/input_tokens", { model: "blind", input });
+    expect(await responses.json()).toMatchObject({ input_tokens: expected });
+    const chat = [{ role: "user", content: [image(picture)] }];
+    const tokenized = await gateway.post("/v1/tokenize", { model: "blind", messages: chat });
+    const { count, tokens } = (await tokenized.json()) as { count: number; tokens: number[] };
+    expect([count, Buffer.from(tokens).toString()]).toEqual([expected, `u:${reading(picture)};`]);
+    expect(reads()).toBe(1);
+    expect(blind.requests).toEqual([]);
   });
 
   test("has pictures read once, however many ask", async () => {
