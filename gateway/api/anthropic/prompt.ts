@@ -33,7 +33,7 @@ export function readMessages(
   maxTokens?: number,
   media?: RequestMedia,
 ): Promise<ChatPrompt> {
-  const conversation = messagesConversation(body)!;
+  const conversation = messagesConversation(body, "in-results")!;
   return asChat(FIELD_NAMES, () =>
     readChat(model, {
       conversation: { ...conversation, templateArguments: thinkingArguments(body) },

@@ -40,7 +40,7 @@ const functionCallOutput = z.object({
   type: z.literal("function_call_output"),
   id: z.string().nullish(),
   call_id: z.string().min(1),
-  output: z.union([z.string(), z.array(textPart)]),
+  output: z.union([z.string(), z.array(z.union([textPart, imagePart]))]),
   status: z.string().nullish(),
 });
 const reasoning = z.object({
