@@ -23,7 +23,8 @@ beforeAll(async () => {
 
 beforeEach(() => {
   blind.requests.length = 0;
-  for (const reader of readers) Object.assign(reader, { read: 0, isBroken: false, refusal: undefined });
+  for (const reader of readers)
+    Object.assign(reader, { read: 0, isBroken: false, refusal: undefined, isTooLarge: false });
 });
 
 const size = (base64: string) => Buffer.from(base64, "base64").length;
@@ -112,6 +113,10 @@ describe("a model without media of its own", () => {
     await expect(chat([{ type: "text", text: "Look:" }, image(newPicture())])).rejects.toMatchObject({
       ...{ status: 400, code: "invalid_media", param: "messages[0].content[1].image_url" },
       message: expect.stringContaining("It is blurred."),
+    });
+    for (const reader of readers) Object.assign(reader, { refusal: "It is huge.", isTooLarge: true });
+    await expect(chat([image(newPicture())])).rejects.toMatchObject({
+      ...{ status: 400, code: "media_too_large", param: "messages[0].content[0].image_url" },
     });
   });
 
