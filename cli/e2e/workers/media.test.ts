@@ -270,6 +270,22 @@ describe("refused with the path of the part:", () => {
     });
   });
 
+  test("a file of Anthropic's Files API, also in a tool's result", async () => {
+    const file = { type: "image", source: { type: "file", file_id: "file_1" } };
+    const messages = (part: object) => ({ ...body([part]), max_tokens: 10 });
+    for (const [part, path] of [
+      [file, "messages[0].content[0].source"],
+      [
+        { type: "tool_result", tool_use_id: "a", content: [file] },
+        "messages[0].content[0].content[0].source",
+      ],
+    ] as const)
+      expect(await refusal("/v1/messages", messages(part))).toMatchObject({
+        status: 400,
+        message: expect.stringMatching(`'${path.replaceAll(/[[\]]/g, "\\$&")}'.*'base64'.*'url'`),
+      });
+  });
+
   test("any medium, where the model takes none", async () => {
     const chats = await refusal("/v1/chat/completions", body([image(PNG)], "blind"));
     expect(chats).toMatchObject({
