@@ -130,6 +130,16 @@ describe("a model without media of its own", () => {
 test("workers that only read are no model, but part of the state", async () => {
   const { data } = await openai.models.list();
   expect(data.map(({ id }) => id)).toEqual(["blind"]);
+  const { body: listed } = await ask(`${gateway.url}/admin/workers`);
+  expect(listed).toMatchObject({
+    data: expect.arrayContaining([
+      expect.objectContaining({
+        ...{ role: "encode", block_size: null, total_blocks: null },
+        models: [expect.objectContaining({ name: "glasses", context_length: null })],
+      }),
+      expect.objectContaining({ role: "aggregated", block_size: expect.any(Number) }),
+    ]),
+  });
   const { body: health } = await ask(`${gateway.url}/health`);
   expect(health).toMatchObject({
     status: "ready",
