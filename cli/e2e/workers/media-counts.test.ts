@@ -9,12 +9,16 @@ import { MEDIUM_TOKENS, Seer } from "./seer.ts";
 const seer = new Seer("seer");
 const others = [new Seer("twins"), new Seer("twins")];
 const blind = new Seer("blind", { media: undefined });
+const ORIGIN = "https://a.example";
 let gateway: OwnGateway;
 let openai: OpenAI;
 let anthropic: Anthropic;
 
 beforeAll(async () => {
-  gateway = await startOwnGateway({ seer, one: others[0]!, other: others[1]!, blind });
+  gateway = await startOwnGateway(
+    { seer, one: others[0]!, other: others[1]!, blind },
+    { access: { cors: [ORIGIN] } },
+  );
   openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: "none", maxRetries: 0 });
   anthropic = new Anthropic({ apiKey: "none", baseURL: gateway.url, maxRetries: 0 });
 });
@@ -59,6 +63,16 @@ describe("tokens are counted with their media", () => {
     expect(seer.requests.map(({ maxTokens, media }) => [maxTokens, media?.length])).toEqual([[0, 1]]);
     await anthropic.messages.countTokens({ model: "seer", messages: [{ role: "user", content: "Hi" }] });
     expect(seer.requests).toHaveLength(1);
+  });
+
+  test("with the headers of any answer, for pages of other origins too", async () => {
+    const answer = await fetch(`${gateway.url}/v1/messages/count_tokens`, {
+      method: "POST",
+      headers: { "content-type": "application/json", origin: ORIGIN },
+      body: JSON.stringify({ model: "seer", messages }),
+    });
+    expect(answer.headers.get("access-control-allow-origin")).toBe(ORIGIN);
+    expect(answer.headers.get("x-request-id")).toBeTruthy();
   });
 
   test("in Responses, also of a conversation that continues", async () => {

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { countPrompt } from "../openai/count-media.ts";
+import { answerCount } from "../openai/count-media.ts";
 import { kindsTaken, readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
@@ -61,5 +61,5 @@ export async function countTokens(
   requireApi(model, "chat");
   const media = await readOwnMedia(context, dependencies, model, { messages: body.messages });
   const prompt = await readMessages(model, body, undefined, media);
-  return Response.json({ input_tokens: await countPrompt(context, dependencies, model, "messages", prompt) });
+  return answerCount(context, dependencies, model, "messages", prompt, (count) => ({ input_tokens: count }));
 }

@@ -19,22 +19,24 @@ interface ReadPrompt {
 }
 
 /**
- * The length of a prompt in tokens, those of its media included. A prompt with media is a request of the model's metrics,
- * because a worker counts them.
+ * Answers with the length of a prompt in tokens, those of its media included. A prompt with media is a request of the
+ * model's metrics, because a worker counts them.
  * @param endpoint its name in metrics
+ * @param answer the answer's body
  */
-export async function countPrompt(
+export async function answerCount(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   model: WorkerSide,
   endpoint: string,
   { tokens, media }: ReadPrompt,
-): Promise<number> {
-  if (media === undefined) return tokens.length;
+  answer: (count: number) => object,
+): Promise<Response> {
+  if (media === undefined) return Response.json(answer(tokens.length));
   const request = beginRequest(context, {}, model, endpoint, NO_TOKENS, dependencies);
   const count = await countMedia(context, dependencies, model, media, request.preferences);
   request.onSettled(200);
-  return tokens.length + count;
+  return Response.json(answer(tokens.length + count), { headers: request.headers });
 }
 
 /** Nothing is computed, so no tokens count. */

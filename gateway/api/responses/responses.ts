@@ -3,7 +3,7 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
-import { countPrompt } from "../openai/count-media.ts";
+import { answerCount } from "../openai/count-media.ts";
 import type { AnswerHead } from "../openai/format.ts";
 import { readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
@@ -107,6 +107,8 @@ export async function inputTokens(
   const { all } = await conversationItems(dependencies.responses, ownerOf(context), body);
   const media = await readOwnMedia(context, dependencies, model, { input: all });
   const prompt = await readResponse(model, body, all, undefined, media);
-  const count = await countPrompt(context, dependencies, model, "responses", prompt);
-  return Response.json({ object: "response.input_tokens", input_tokens: count });
+  return answerCount(context, dependencies, model, "responses", prompt, (count) => ({
+    object: "response.input_tokens",
+    input_tokens: count,
+  }));
 }
