@@ -324,6 +324,12 @@ const MESSAGES: Readonly<Record<string, Message<unknown>>> = {
     ],
     least: [],
   }),
+  "EncodeResponse with isTooLarge": message<readonly EncodedMedium[]>({
+    write: encodeEncodeResponse,
+    read: decodeEncodeResponse,
+    value: [{ kind: "refused", message: "It is huge.", isTooLarge: true }],
+    least: [],
+  }),
   PrefillResponse: message<PrefillResponse>({
     write: encodePrefillResponse,
     read: decodePrefillResponse,

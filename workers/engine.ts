@@ -82,8 +82,8 @@ export type Encoded =
   | { readonly kind: "features"; readonly features: Uint8Array; readonly tokens: number }
   /** For models without media of their own; the card's `featureFormat` is then `textFormat`. */
   | { readonly kind: "text"; readonly text: string }
-  /** It cannot be encoded. @param message a sentence for the client */
-  | { readonly kind: "refused"; readonly message: string };
+  /** It cannot be encoded. @param message a sentence for the client @param isTooLarge whether a smaller one could be */
+  | { readonly kind: "refused"; readonly message: string; readonly isTooLarge?: boolean | undefined };
 
 export interface KvEventSource {
   /** Calls `listener` with every change of a rank's prefix cache, in order. Called once, before any request. */

@@ -15,10 +15,11 @@ afterEach(() => hub.close());
 
 const folder = temporaryFolder();
 const log = createLogger({ name: "test", write: () => {} });
-const read = (...flags: string[]) => {
+const readFor = (engine: string, ...flags: string[]) => {
   const argv = ["--config=none", `--model-folder=${folder}`, "--log-format=json", ...flags];
-  return readEngineOptions("llama", readOptions(workerOptions, argv, {}).options, log);
+  return readEngineOptions(engine, readOptions(workerOptions, argv, {}).options, log);
 };
+const read = (...flags: string[]) => readFor("llama", ...flags);
 
 test("a model of the catalogue has its names and parsers", async () => {
   expect(await read("--model=qwen3:0.6b", "--alias=small")).toMatchObject({
@@ -48,4 +49,11 @@ test("a projector comes from the hub as models do, or from a file", async () => 
   expect(existsSync(fetched.engineOptions.mmproj!)).toBe(true);
   const given = await read("--model=hf:owner/repo/tiny.gguf", "--mmproj=./mmproj.gguf");
   expect(given.engineOptions.mmproj).toBe("./mmproj.gguf");
+});
+
+test("a projector is refused by other engines than llama, unless they are an operator's own", async () => {
+  await expect(readFor("mocker", "--mmproj=./mmproj.gguf")).rejects.toThrow(
+    "--mmproj: only the llama engine takes a projector, and the mocker engine does not.",
+  );
+  expect((await readFor("seer", "--mmproj=./mmproj.gguf")).engineOptions.mmproj).toBe("./mmproj.gguf");
 });

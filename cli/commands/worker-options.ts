@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { type Logger, rankEndpoint } from "#runtime";
 import { isKubernetes } from "#runtime/node";
-import { type EngineOptions, readTokenizerFile, type ZmqEventsOptions } from "#workers";
+import { type EngineOptions, engineNames, readTokenizerFile, type ZmqEventsOptions } from "#workers";
 import { defaultModelFolder, fetchModel, fetchProjector, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { UsageError } from "../options/read.ts";
@@ -16,12 +16,16 @@ interface Parsers {
   readonly reasoningParser: string | undefined;
 }
 
-/** Options for the engine of that name, and the parsers for its model. */
+/**
+ * Options for the engine of that name, and the parsers for its model.
+ * @throws UsageError for an option that is not for this engine
+ */
 export async function readEngineOptions(
   engine: string,
   options: WorkerCommandOptions,
   log: Logger,
 ): Promise<{ readonly engineOptions: EngineOptions; readonly parsers: Parsers }> {
+  checkProjector(engine, options);
   const gpu = options.gpu === "off" ? false : options.gpu;
   const common = {
     aliases: options.alias,
@@ -64,6 +68,14 @@ export async function readEngineOptions(
       reasoningParser: given.reasoningParser ?? model.reasoningParser,
     },
   };
+}
+
+/** @throws UsageError if a built-in engine has a projector and would ignore it */
+export function checkProjector(engine: string, { mmproj }: Pick<WorkerCommandOptions, "mmproj">): void {
+  if (mmproj === undefined || engine === "llama" || !engineNames.includes(engine)) return;
+  throw new UsageError(
+    `--mmproj: only the llama engine takes a projector, and the ${engine} engine does not. Leave it out.`,
+  );
 }
 
 /** The names of a model in the API: those that the flags give, else its own. */

@@ -3,15 +3,18 @@ import { keyFlag } from "../key-flag.ts";
 import type { UpOptions } from "../options/tables.ts";
 import type { ClusterServers } from "./cluster.ts";
 import { joinCommand } from "./join-command.ts";
+import type { PlannedWorker } from "./planned-workers.ts";
 import { isGateway } from "./serving.ts";
 
 /**
  * Announces that everything runs, with addresses and an example; logs it as one line if the log is JSON.
+ * @param planned the workers that run
  * @param urls the addresses of the gateway and of each worker's `/health`, by name
  */
 export function announce(
   options: UpOptions,
   model: string,
+  planned: readonly PlannedWorker[],
   urls: ReadonlyMap<string, string>,
   servers: Pick<ClusterServers, "discovery" | "nats"> | undefined,
   log: Logger,
@@ -19,11 +22,25 @@ export function announce(
   const gateways = [...urls].filter(([name]) => isGateway(name)).map(([, url]) => url);
   const [gateway] = gateways.sort();
   const workers = Object.fromEntries([...urls].filter(([name]) => !isGateway(name)));
-  const count = Object.keys(workers).length;
-  const serving = `Stator serves ${model} at ${gateway}/v1 with ${count} worker${count === 1 ? "" : "s"}.`;
+  const serving = `Stator serves ${model} at ${gateway}/v1 with ${countsOf(planned)}.`;
   if (options["log-format"] === "json")
     log.info(serving, { model, url: gateway, gateways, workers, ...places(servers) });
   else process.stdout.write(banner(options, serving, model, gateways, workers, servers));
+}
+
+/** How many workers there are, those apart that answer no requests: `2 workers, 1 encode worker and 1 OCR worker`. */
+export function countsOf(planned: readonly PlannedWorker[]): string {
+  const encoders = planned.filter(({ role }) => role === "encode");
+  const readers = encoders.filter(({ engine }) => engine === "ocr");
+  const counts = [
+    [planned.length - encoders.length, "worker"],
+    [encoders.length - readers.length, "encode worker"],
+    [readers.length, "OCR worker"],
+  ] as const;
+  const texts = counts.flatMap(([count, name]) =>
+    count === 0 ? [] : [`${count} ${name}${count === 1 ? "" : "s"}`],
+  );
+  return texts.length < 2 ? texts.join("") : `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}`;
 }
 
 const places = (servers: Pick<ClusterServers, "discovery" | "nats"> | undefined) =>

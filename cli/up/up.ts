@@ -9,7 +9,7 @@ import { requireFreePort } from "../commands/free-port.ts";
 import { isolationSettings } from "../commands/isolation-settings.ts";
 import { loadEngine } from "../commands/load-engine.ts";
 import { kvEventsKey } from "../commands/privacy-settings.ts";
-import { kvEventsAddress, kvTokens, modelNaming } from "../commands/worker-options.ts";
+import { checkProjector, kvEventsAddress, kvTokens, modelNaming } from "../commands/worker-options.ts";
 import { defaultModelFolder, fetchModel, fetchProjector, type ModelFile } from "../models/index.ts";
 import { progressFor } from "../models/progress.ts";
 import { gatewayOptions, type UpOptions, workerOptions } from "../options/tables.ts";
@@ -38,6 +38,7 @@ export async function up(options: UpOptions): Promise<number> {
 
   const engine = (await loadEngine(options.engine, "--engine")).name;
   const planned = plannedWorkers(engine, options);
+  checkProjector(engine, options);
   const preparing =
     engine === "llama" ? prepareModel(options, planned.length, log, lifecycle.stopping) : undefined;
   // Wait for an aborted download to clean up after itself.
@@ -87,7 +88,7 @@ export async function up(options: UpOptions): Promise<number> {
     failure === undefined ? await untilServing(ready.urls, planned.length, lifecycle.stopping) : { failure };
   if (outcome !== undefined && "failure" in outcome) lifecycle.shutdown(outcome.failure, 1);
   else if (outcome !== undefined && !lifecycle.stopping.aborted)
-    announce(shared, outcome.model, ready.urls, servers, log);
+    announce(shared, outcome.model, planned, ready.urls, servers, log);
   return new Promise<never>(() => {});
 }
 

@@ -69,7 +69,8 @@ const TOKENIZE = endpoint("tokenize", "Turn text into token ids", "none", {
     description:
       "Takes a text (`prompt`) or a conversation (`messages`), and uses the model's own tokenizer and chat template. The model may be left out if there is only one.",
     example: { model: "MODEL", prompt: "The quick brown fox" },
-    answer: "The token ids (`tokens`), their number (`count`), and the context length (`max_model_len`).",
+    answer:
+      "The token ids (`tokens`), their number with that of media (`count`), and the context length (`max_model_len`).",
   },
 });
 const DETOKENIZE = endpoint("tokenize", "Turn token ids into text", "none", {

@@ -249,6 +249,7 @@ export async function createGateway(options: GatewayOptions, platform: Platform)
   });
   const announced = new AnnouncedEncoders({ createApi, log });
   const stopAnnouncing = attached.watch((engine, members) => announced.onEngine(engine, members));
+  attached.onHealthy = (engine) => announced.onHealthy(engine);
   const { loras = [] } = options;
   if (loras.length > 0) {
     const wanted = new WantedAdapters(loras, log);

@@ -87,6 +87,15 @@ export const roleMissing = (model: string, role: "prefill" | "decode") =>
     { code: "no_worker_ready", headers: { "retry-after": "2" } },
   );
 
+/** All ready members of the model have the role `encode`. */
+export const onlyEncoders = (model: string) =>
+  new ApiError(
+    503,
+    "service_unavailable_error",
+    `The workers of the model '${model}' only encode media for others (role 'encode'); none of them answers requests. Name another model, or try again once a worker that answers has joined; /health shows the workers' roles.`,
+    { code: "no_worker_ready", headers: { "retry-after": "2" } },
+  );
+
 /** The model's engines only answer requests that a prefill engine has begun, and this one cannot be divided. */
 export const notDividable = (model: string) =>
   new ApiError(

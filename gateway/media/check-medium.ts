@@ -39,7 +39,7 @@ export function checkMedium(
   if (!isMeant) throw invalidMedium(path, `it is not ${FORMATS[kind]}, but ${nameOf(info)}`);
   if ("width" in info && (info.width ?? 0) * (info.height ?? 0) > maxPixels)
     throw invalidRequest(
-      `Invalid value for '${path}': it has ${info.width} × ${info.height} pixels; this server takes at most ${maxPixels} (--media-pixels).`,
+      `Invalid value for '${path}': it has ${info.width} × ${info.height} pixels; this server takes at most ${maxPixels}. Send a smaller one.`,
       path,
       "media_too_large",
     );

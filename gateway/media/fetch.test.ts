@@ -94,14 +94,18 @@ describe.each<[string, OpenUrl]>([
 
   test.each<[string, RequestListener, RegExp]>([
     ["an error", (_, response) => void response.writeHead(404).end("none"), /status 404/],
-    ["too much", (_, response) => void response.end("x".repeat(1001)), /--media-limit/],
+    [
+      "too much",
+      (_, response) => void response.end("x".repeat(1001)),
+      /limit of \d+ bytes. Send a smaller one/,
+    ],
     [
       "too much, bit by bit",
       (_, response) => {
         response.write("x".repeat(900));
         response.end("x".repeat(900));
       },
-      /--media-limit/,
+      /limit of \d+ bytes. Send a smaller one/,
     ],
     [
       "redirects in a circle",

@@ -174,7 +174,7 @@ function ttlOf(cacheControl: string): number {
 
 export const tooLarge = (path: string, maxBytes: number) =>
   invalidRequest(
-    `Invalid value for '${path}': the medium is larger than this server's limit of ${maxBytes} bytes (--media-limit).`,
+    `Invalid value for '${path}': the medium is larger than this server's limit of ${maxBytes} bytes. Send a smaller one.`,
     path,
     "media_too_large",
   );

@@ -62,7 +62,7 @@ export const privateHost = (path: string) =>
 
 export const notAllowed = (path: string, why: string) =>
   invalidRequest(
-    `Invalid value for '${path}': it may not be fetched: ${why} (--media-domains).`,
+    `Invalid value for '${path}': it may not be fetched: ${why}. The server's operator decides what may be.`,
     path,
     "media_url_not_allowed",
   );

@@ -122,8 +122,18 @@ describe("media of a request", () => {
     ],
     ["is cut off", part(`data:image/png;base64,${PNG.slice(0, 24)}`), "image_url", /cut off/],
     ["has no pixels", png(pngOf(0, 4)), "image_url", /no pixels|damaged/],
-    ["has too many pixels", png(pngOf(50_000, 50_000)), "image_url", /50000 × 50000 pixels.*--media-pixels/],
-    ["is too large", part(`data:audio/wav;base64,${wav(10_000)}`, "audio_url"), "audio_url", /--media-limit/],
+    [
+      "has too many pixels",
+      png(pngOf(50_000, 50_000)),
+      "image_url",
+      /50000 × 50000 pixels.*Send a smaller one/,
+    ],
+    [
+      "is too large",
+      part(`data:audio/wav;base64,${wav(10_000)}`, "audio_url"),
+      "audio_url",
+      /Send a smaller one/,
+    ],
     ["is no base64", part("data:image/png;base64,****"), "image_url", /not valid base64|not an image/],
     ["is not in base64", part("data:image/svg+xml,%3Csvg%3E"), "image_url", /not in base64/],
     ["is audio", part(`data:image/png;base64,${wav()}`), "image_url", /not an image.*but audio \(WAV\)/],
@@ -136,7 +146,7 @@ describe("media of a request", () => {
     ["is no video", part(`data:video/mp4;base64,${wav()}`, "video_url"), "video_url", /not a video/],
     ["is a path", part("/etc/passwd"), "image_url", /not an image|base64/],
     ["is a file", part("file:///etc/passwd"), "image_url", /not a plain http/],
-    ["may not be fetched", part("https://b.example/png"), "image_url", /--media-domains/],
+    ["may not be fetched", part("https://b.example/png"), "image_url", /operator decides/],
     [
       "cannot be fetched",
       part("https://a.example/none"),
@@ -165,14 +175,14 @@ describe("media of a request", () => {
       status: 400,
       param: "messages[0].content[1].image_url",
       code: "media_url_not_allowed",
-      message: expect.stringContaining("--media fetch"),
+      message: expect.stringContaining("ask the server's operator"),
     });
   });
 
   test("that are too many are refused", async () => {
     await expect(read(chat(png(), png(), png(), png()))).rejects.toMatchObject({
       param: "messages[0].content[3].image_url",
-      message: expect.stringContaining("--media-count"),
+      message: expect.stringContaining("Send fewer."),
     });
   });
 

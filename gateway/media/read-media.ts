@@ -126,7 +126,7 @@ async function readFields(
 ): Promise<(ReadField & { readonly field: MediaField })[]> {
   if (fields.length > rules.maxCount)
     throw invalidRequest(
-      `The request has ${fields.length} media; this server takes at most ${rules.maxCount} in one request (--media-count).`,
+      `The request has ${fields.length} media; this server takes at most ${rules.maxCount} in one request. Send fewer.`,
       fields[rules.maxCount]!.path,
       "too_many_media",
     );
@@ -155,7 +155,7 @@ function requireFetching({ path, text }: MediaField, { fetcher }: MediaRules): v
 
 const urlsRefused = (path: string) =>
   invalidRequest(
-    `Invalid value for '${path}': this gateway fetches no media for clients; send the data itself as data:…, or ask its operator for --media fetch.`,
+    `Invalid value for '${path}': this server fetches no media from URLs; send the data itself as base64 (in OpenAI's APIs, as data:…), or ask the server's operator to allow fetching.`,
     path,
     "media_url_not_allowed",
   );

@@ -1,4 +1,5 @@
 import type { Limitation } from "../engines/types.ts";
+import { isEncodeWorker } from "../routing/filters/role.ts";
 import type { EngineReport } from "./engine-report.ts";
 import type { WorkerConnection, WorkerState } from "./members/worker-connection.ts";
 
@@ -15,6 +16,8 @@ const OTHER_KEY: Limitation = {
   flag: "--kv-events-key",
 };
 
+const NO_KV = { contextLength: undefined, blockSize: undefined, totalBlocks: undefined };
+
 /** @param isPrepared whether its model's tokenizer and template are loaded */
 export function reportWorker(worker: WorkerConnection, isPrepared: boolean): WorkerReport {
   const { instance, isPredicted } = worker;
@@ -22,6 +25,8 @@ export function reportWorker(worker: WorkerConnection, isPrepared: boolean): Wor
   const isLoading = worker.state === "ready" && !isPrepared;
   const state = isLoading ? "connecting" : worker.state;
   const { name, address, card } = instance;
+  // It computes no prompts, so it has neither a context nor KV, whatever its card says.
+  const { contextLength, blockSize, totalBlocks } = isEncodeWorker(worker) ? NO_KV : card;
   return {
     name,
     url: address,
@@ -39,12 +44,12 @@ export function reportWorker(worker: WorkerConnection, isPrepared: boolean): Wor
         name: card.name,
         aliases: card.aliases,
         adapters: worker.adapters,
-        contextLength: card.contextLength,
+        contextLength,
         tokens: "its tokenizer",
       },
     ],
-    blockSize: card.blockSize,
-    totalBlocks: card.totalBlocks,
+    blockSize,
+    totalBlocks,
     dataParallelSize: card.dataParallelSize,
     kvEvents: {
       kind: isPredicted ? "none" : subject === undefined ? "plane" : "stream",

@@ -83,6 +83,30 @@ describe("a chat template", () => {
       expect(rendered).toContain(`U:${text("12")}\n${text("13")}`);
     });
 
+    test.each([
+      ["would show their parts as JSON", "{{ m.content }}"],
+      ["would show their parts as JSON in a text", "{{ '<r>' + m.content + '</r>' }}"],
+      ["would fail with their parts", "{{ m.content | trim }}"],
+    ])("gets results as text if it %s", (_, shown) => {
+      const template = createChatTemplate(
+        `{% for m in messages %}{% if m.role == 'tool' %}${shown}{% elif m.role == 'user' %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endif %}{% endfor %}`,
+        {},
+      );
+      const parts = ["One.", "Two."].map((text) => ({ type: "text", text }));
+      const rendered = template.render(chat([...history, { ...result, content: parts }]));
+      expect(rendered.replace(/<\/?r>/g, "|").replaceAll("|", "")).toBe("Hi12One.\nTwo.");
+    });
+
+    test("gets the parts of results if it reads them", () => {
+      const template = createChatTemplate(
+        "{% for m in messages %}{% for p in m.content %}[{{ p.text }}]{% endfor %}{% endfor %}",
+        {},
+      );
+      const parts = ["One.", "Two."].map((text) => ({ type: "text", text }));
+      const rendered = template.render(chat([history[0]!, { ...result, content: parts }]));
+      expect(rendered).toBe("[Hi][One.][Two.]");
+    });
+
     test("reports its own error if it has one", () => {
       const template = createChatTemplate(
         "{% for m in messages %}{% if m.role == 'tool' or m.tool_calls %}{{ raise_exception('No tools here.') }}{% endif %}{{ m.content }}{% endfor %}",

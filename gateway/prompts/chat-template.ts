@@ -40,8 +40,9 @@ export function createChatTemplate(
 ): ChatTemplate {
   const { bos, eos } = specialTokens;
   const template = new PromptTemplate(source ?? DEFAULT_TEMPLATE, { bos, eos });
+  const hasTextResults = takesTextResults(template);
   const shows = (text: string, messages: readonly Message[], tools?: readonly ToolDefinition[]) =>
-    showsText(() => template.render({ ...PLAIN, messages, tools }), text);
+    showsText(() => template.render({ ...PLAIN, messages, tools }, hasTextResults), text);
   const showsCalls = shows(CALLED.tool_calls[0]!.function.name, [ASKED, CALLED, ASKED]);
   const showsResults = shows(RESULT.content, [ASKED, CALLED, RESULT]);
   const showsTools = shows(TOOL_NAME, [ASKED], [TOOL]);
@@ -65,7 +66,7 @@ export function createChatTemplate(
     stops: source === undefined ? DEFAULT_STOPS : [],
     render(conversation) {
       try {
-        return template.render(adapted(conversation));
+        return template.render(adapted(conversation), hasTextResults);
       } catch (error) {
         throw refused(messageOf(error), "messages");
       }
@@ -101,6 +102,24 @@ const RESULT = {
   name: "probe_of_calls",
   content: "probe of results",
 };
+const RESULT_PART = /"text":\s*"probe of results"/;
+
+/**
+ * Whether a template that reads the parts of messages takes results of tools for texts: it fails with their parts, or shows
+ * them as JSON.
+ */
+function takesTextResults(template: PromptTemplate): boolean {
+  const fits = (hasTextResults: boolean) => {
+    try {
+      return !RESULT_PART.test(
+        template.render({ ...PLAIN, messages: [ASKED, CALLED, RESULT] }, hasTextResults),
+      );
+    } catch {
+      return false;
+    }
+  };
+  return !fits(false) && fits(true);
+}
 
 /**
  * Whether a template renders this text of a conversation. Many templates were written without tools in mind and

@@ -1,5 +1,7 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { conversationOf } from "./chat-conversation.ts";
+import { messagesConversation } from "./messages-conversation.ts";
+import { responsesConversation } from "./responses-conversation.ts";
 
 /** As vLLM 0.32 converts it, according to its /tokenize endpoint and KV events. */
 const weather = { type: "function", function: { name: "weather", description: null, parameters: {} } };
@@ -105,4 +107,53 @@ test("a Responses request with a text as input becomes one message", () => {
   expect(conversationOf("responses", { input: "Well?" })?.messages).toEqual([
     { role: "user", content: "Well?" },
   ]);
+});
+
+describe("pictures in the results of tools", () => {
+  const picture = (url: string) => ({ type: "image_url", image_url: { url } });
+  const text = (content: string) => ({ type: "text", text: content });
+
+  test("of Messages are in the results, or in the user's message after them as in vLLM", () => {
+    const image = { type: "image", source: { type: "base64", media_type: "image/png", data: "AA" } };
+    const url = "data:image/png;base64,AA";
+    const results = [
+      { type: "tool_result", tool_use_id: "a", content: [text("One."), image] },
+      { type: "tool_result", tool_use_id: "b", content: "Two." },
+    ];
+    const body = { messages: [{ role: "user", content: [...results, text("And?")] }] };
+    const second = { role: "tool", tool_call_id: "b", content: "Two." };
+    expect(messagesConversation(body, "in-results")?.messages).toEqual([
+      { role: "tool", tool_call_id: "a", content: [text("One."), picture(url)] },
+      second,
+      { role: "user", content: "And?" },
+    ]);
+    expect(messagesConversation(body)?.messages).toEqual([
+      { role: "tool", tool_call_id: "a", content: "One." },
+      second,
+      { role: "user", content: [picture(url), text("And?")] },
+    ]);
+  });
+
+  test("of Responses are in the results, or in a user's message after them", () => {
+    const image = (url: string) => ({ type: "input_image", image_url: url });
+    const output = (id: string, ...parts: object[]) => ({
+      ...{ type: "function_call_output", call_id: id, output: parts },
+    });
+    const input = [
+      output("a", { type: "input_text", text: "One." }, image("A")),
+      output("b", image("B")),
+      { role: "user", content: "And?" },
+    ];
+    expect(responsesConversation({ input }, "in-results")?.messages).toEqual([
+      { role: "tool", tool_call_id: "a", content: [text("One."), picture("A")] },
+      { role: "tool", tool_call_id: "b", content: [picture("B")] },
+      { role: "user", content: "And?" },
+    ]);
+    expect(responsesConversation({ input }, "after-results")?.messages).toEqual([
+      { role: "tool", tool_call_id: "a", content: "One." },
+      { role: "tool", tool_call_id: "b", content: "" },
+      { role: "user", content: [picture("A"), picture("B")] },
+      { role: "user", content: "And?" },
+    ]);
+  });
 });

@@ -13,6 +13,12 @@ export interface Conversation {
   readonly continuesFinalMessage: boolean;
 }
 
+/**
+ * Where pictures in the results of tools are: with the result's text, or in a user's message after it, as in chats of
+ * engines, where results are text.
+ */
+export type ResultPictures = "in-results" | "after-results";
+
 /** The fields besides `messages` of an ordinary conversation. */
 export const PLAIN = {
   tools: undefined,

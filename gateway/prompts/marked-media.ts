@@ -47,7 +47,7 @@ export class MarkedMedia {
     const isWhole = media.length === this.#media.length && new Set(shown).size === shown.length;
     if (isWhole) return { texts, media };
     throw invalidRequest(
-      "The model's chat template does not show each medium of the conversation once. Put media into user messages.",
+      "The model's chat template does not show each medium of the conversation once. Put media into messages of the user.",
       this.#param,
       "chat_template_refused",
     );

@@ -1,15 +1,19 @@
 import { isRecord, recordsOf } from "../kernel/json.ts";
 import { hasBillingHeader } from "./billing-header.ts";
 import { textOf, textsOf } from "./content.ts";
-import { type Conversation, type Message, PLAIN } from "./conversation.ts";
+import { type Conversation, type Message, PLAIN, type ResultPictures } from "./conversation.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { messagesTools } from "./tool-definitions.ts";
 
 /**
  * Converts a request of Anthropic's Messages API to a chat as vLLM does. In that API, the system prompt is a separate
  * field, and tool calls and results are content blocks.
+ * @param pictures default: where vLLM has them
  */
-export function messagesConversation(body: PromptBody): Conversation | undefined {
+export function messagesConversation(
+  body: PromptBody,
+  pictures: ResultPictures = "after-results",
+): Conversation | undefined {
   const messages = recordsOf(body.messages);
   if (messages === undefined) return undefined;
   const system = systemText(body.system);
@@ -18,7 +22,7 @@ export function messagesConversation(body: PromptBody): Conversation | undefined
     tools: messagesTools(body.tools),
     messages: [
       ...(system === "" ? [] : [{ role: "system", content: system }]),
-      ...messages.flatMap(({ role, content }) => chatMessages(role, content)),
+      ...messages.flatMap(({ role, content }) => chatMessages(role, content, pictures)),
     ],
   };
 }
@@ -32,14 +36,14 @@ function systemText(system: unknown): string {
 }
 
 /** The tool results in a message, followed by the message itself. */
-function chatMessages(role: unknown, content: unknown): Message[] {
+function chatMessages(role: unknown, content: unknown, pictures: ResultPictures): Message[] {
   const blocks = recordsOf(content);
   if (blocks === undefined) return [{ role, content }];
   const ofType = (type: string) => blocks.filter((block) => block.type === type);
   const results = ofType("tool_result").map((block) => ({
     role: "tool",
     tool_call_id: block.tool_use_id ?? "",
-    content: textOf(block.content),
+    content: pictures === "in-results" ? resultContent(block.content) : textOf(block.content),
   }));
   const calls = ofType("tool_use").map(({ id, name, input }) => ({
     id,
@@ -49,9 +53,9 @@ function chatMessages(role: unknown, content: unknown): Message[] {
   const thoughts = ofType("thinking").flatMap(({ thinking }) =>
     typeof thinking === "string" ? thinking : [],
   );
-  // A tool's result is only text in a chat.
-  const inResults = ofType("tool_result").flatMap((block) => recordsOf(block.content) ?? []);
-  const parts = [...inResults.filter(({ type }) => type !== "text"), ...blocks].flatMap(partsOf);
+  const moved =
+    pictures === "in-results" ? [] : ofType("tool_result").flatMap((block) => recordsOf(block.content) ?? []);
+  const parts = [...moved.filter(({ type }) => type !== "text"), ...blocks].flatMap(partsOf);
   const rest = blocks.length > results.length || parts.length > 0;
   if (!rest) return results;
   return [
@@ -63,6 +67,12 @@ function chatMessages(role: unknown, content: unknown): Message[] {
       ...(calls.length > 0 && { tool_calls: calls }),
     },
   ];
+}
+
+/** A result's text, or its parts if it has others. */
+function resultContent(content: unknown): string | Block[] {
+  const blocks = Array.isArray(content) ? (recordsOf(content) ?? []) : [];
+  return blocks.some(({ type }) => type !== "text") ? blocks.flatMap(partsOf) : textOf(content);
 }
 
 type Block = Readonly<Record<string, unknown>>;

@@ -23,10 +23,15 @@ export class PromptTemplate {
     this.#readsParts = READS_PARTS.test(source);
   }
 
-  /** @throws Error if the template refuses the conversation */
-  render(conversation: Conversation): string {
+  /**
+   * @param hasTextResults whether results of tools are texts even for a template that reads the parts of other messages
+   * @throws Error if the template refuses the conversation
+   */
+  render(conversation: Conversation, hasTextResults = false): string {
     const { tools, templateArguments, addsGenerationPrompt, continuesFinalMessage } = conversation;
-    const messages = conversation.messages.map((message) => this.#adapted(message));
+    const messages = conversation.messages.map((message) =>
+      this.#adapted(message, this.#readsParts && !(hasTextResults && message.role === "tool")),
+    );
     const text = this.#template.render({
       ...templateArguments,
       messages,
@@ -39,13 +44,13 @@ export class PromptTemplate {
   }
 
   /** The message in the form that vLLM and SGLang pass to templates. */
-  #adapted(message: Message): Record<string, unknown> {
+  #adapted(message: Message, hasParts: boolean): Record<string, unknown> {
     const { content, tool_calls: calls } = message;
     const isText = typeof content === "string";
     let adapted: unknown = content ?? "";
-    if (this.#readsParts && isText) adapted = [{ type: "text", text: content }];
-    else if (this.#readsParts && Array.isArray(content)) adapted = content.map(templatePart);
-    else if (!this.#readsParts) adapted = textOf(content);
+    if (hasParts && isText) adapted = [{ type: "text", text: content }];
+    else if (hasParts && Array.isArray(content)) adapted = content.map(templatePart);
+    else if (!hasParts) adapted = textOf(content);
     return {
       ...message,
       content: adapted,

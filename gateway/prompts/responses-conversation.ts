@@ -1,31 +1,45 @@
 import { recordsOf } from "../kernel/json.ts";
 import { textOf, textsOf } from "./content.ts";
-import { type Conversation, type Message, PLAIN } from "./conversation.ts";
+import { type Conversation, type Message, PLAIN, type ResultPictures } from "./conversation.ts";
+import { mediaKindOf } from "./prompt-media.ts";
 import type { PromptBody } from "./prompt-reader.ts";
 import { responsesTools } from "./tool-definitions.ts";
 
 /**
  * Converts a request of OpenAI's Responses API to a chat as vLLM does. In that API, tool calls and results are separate
  * items; consecutive calls become one assistant message. The content of a previous response is not known here.
+ * @param pictures of results of functions; default: none, only the results' text
  */
-export function responsesConversation(body: PromptBody): Conversation | undefined {
+export function responsesConversation(body: PromptBody, pictures?: ResultPictures): Conversation | undefined {
   const { input, instructions } = body;
   const items = typeof input === "string" ? [{ role: "user", content: input }] : recordsOf(input);
   if (items === undefined) return undefined;
   const messages: Message[] = [];
   if (typeof instructions === "string" && instructions !== "")
     messages.push({ role: "system", content: instructions });
-  for (const item of items) append(messages, item);
-  return { ...PLAIN, tools: responsesTools(body.tools), messages };
+  for (const item of items) append(messages, item, pictures !== undefined);
+  return {
+    ...PLAIN,
+    tools: responsesTools(body.tools),
+    messages: pictures === "after-results" ? withPicturesAfterResults(messages) : messages,
+  };
 }
 
-function append(messages: Message[], item: Readonly<Record<string, unknown>>): void {
+function append(
+  messages: Message[],
+  item: Readonly<Record<string, unknown>>,
+  hasResultPictures: boolean,
+): void {
   const { type, role, content, name, call_id } = item;
   if (type === "function_call") {
     const call = { id: call_id, type: "function", function: { name, arguments: item.arguments } };
     extend(messages, "tool_calls", (calls) => [...(Array.isArray(calls) ? calls : []), call]);
   } else if (type === "function_call_output")
-    messages.push({ role: "tool", tool_call_id: call_id, content: textOf(item.output) });
+    messages.push({
+      role: "tool",
+      tool_call_id: call_id,
+      content: (hasResultPictures ? partsWithImages(item.output) : undefined) ?? textOf(item.output),
+    });
   else if (type === "reasoning") {
     const [text = ""] = [...textsOf(content), ...textsOf(item.summary)];
     extendOnce(messages, "reasoning", text);
@@ -45,6 +59,27 @@ function partsWithImages(content: unknown): object[] | undefined {
       ? { type: "image_url", image_url: { url, ...(detail ? { detail } : undefined) } }
       : { type: "text", text },
   );
+}
+
+/** Moves the pictures of results that follow one another into a user's message after them. */
+function withPicturesAfterResults(messages: readonly Message[]): Message[] {
+  const all: Message[] = [];
+  let pictures: unknown[] = [];
+  const show = () => {
+    if (pictures.length > 0) all.push({ role: "user", content: pictures });
+    pictures = [];
+  };
+  for (const message of messages) {
+    if (message.role !== "tool") show();
+    else if (Array.isArray(message.content)) {
+      pictures.push(...message.content.filter((part: unknown) => mediaKindOf(part) !== undefined));
+      all.push({ ...message, content: textOf(message.content) });
+      continue;
+    }
+    all.push(message);
+  }
+  show();
+  return all;
 }
 
 /** Adds a field to a final assistant message, or starts a new message if it already has that field. */

@@ -38,8 +38,8 @@ export type EncodedMedium =
   /** Features, which the worker holds for as long as it has room for them. */
   | { readonly kind: "features"; readonly source: KvSource }
   | { readonly kind: "text"; readonly text: string }
-  /** It cannot be encoded. @param message a sentence for the client */
-  | { readonly kind: "refused"; readonly message: string }
+  /** It cannot be encoded. @param message a sentence for the client @param isTooLarge whether a smaller one could be */
+  | { readonly kind: "refused"; readonly message: string; readonly isTooLarge?: boolean | undefined }
   /** Its data are needed. */
   | { readonly kind: "missing" };
 
@@ -82,13 +82,15 @@ function messageOf(medium: EncodedMedium): EncodedMediumMessage {
     if (medium.kind === "refused") return { case: "refusal", value: medium.message };
     return { case: "isMissing", value: true };
   };
-  return create(EncodedMediumSchema, { result: result() });
+  const isTooLarge = medium.kind === "refused" && medium.isTooLarge === true;
+  return create(EncodedMediumSchema, { result: result(), isTooLarge });
 }
 
-function readMedium({ result }: EncodedMediumMessage): EncodedMedium {
+function readMedium({ result, isTooLarge }: EncodedMediumMessage): EncodedMedium {
   if (result.case === "features")
     return { kind: "features", source: kvSourceSchema.parse(decodeKvSource(result.value)) };
   if (result.case === "text") return { kind: "text", text: result.value };
-  if (result.case === "refusal") return { kind: "refused", message: result.value };
+  if (result.case === "refusal")
+    return { kind: "refused", message: result.value, ...(isTooLarge && { isTooLarge }) };
   return { kind: "missing" };
 }

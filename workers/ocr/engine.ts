@@ -54,7 +54,8 @@ async function textIn({ data }: MediumToEncode, reader: OcrReader, signal: Abort
   try {
     return { kind: "text", text: pageText(await reader.read(data, signal)) };
   } catch (error) {
-    if (error instanceof PictureError) return { kind: "refused", message: error.message };
+    if (error instanceof PictureError)
+      return { kind: "refused", message: error.message, isTooLarge: error.problem === "too_large" };
     throw error;
   }
 }

@@ -250,6 +250,33 @@ test("Images of Responses and of conversations reach such an engine", async () =
   });
 });
 
+test("Images in a function's output reach such an engine in a message after it, where chats can have them", async () => {
+  const image_url = `data:image/png;base64,${PNG}`;
+  await openai.responses.create({
+    model: "tiny",
+    input: [
+      { role: "user", content: "Draw." },
+      { type: "function_call", call_id: "a", name: "draw", arguments: "{}" },
+      {
+        type: "function_call_output",
+        call_id: "a",
+        output: [
+          { type: "input_text", text: "Here:" },
+          { type: "input_image", image_url, detail: "auto" },
+        ],
+      },
+    ],
+  });
+  expect(asked[0]).toMatchObject({
+    messages: [
+      { role: "user", content: "Draw." },
+      { role: "assistant", tool_calls: [{ id: "a" }] },
+      { role: "tool", tool_call_id: "a", content: "Here:" },
+      { role: "user", content: [{ type: "image_url", image_url: { url: image_url, detail: "auto" } }] },
+    ],
+  });
+});
+
 test("Responses in the background are made by such an engine, too", async () => {
   const { id, status } = await openai.responses.create({ model: "tiny", input: "Paris?", background: true });
   expect(status).toBe("in_progress");

@@ -183,3 +183,18 @@ test("keys with caches of their own share no encoded media", async () => {
   expect(new Set(painter.encoded).size).toBe(2);
   expect(painter.encoded).toHaveLength(2);
 });
+
+test("a model whose workers only encode answers no requests, and says so", async () => {
+  const { post } = await start({ painter: new Painter("seer", FORMAT) });
+  for (const content of ["Hi", [image(PNG)]]) {
+    const answer = await post("/v1/chat/completions", {
+      model: "seer",
+      messages: [{ role: "user", content }],
+    });
+    expect(answer.status).toBe(503);
+    expect((await answer.json()).error).toMatchObject({
+      code: "no_worker_ready",
+      message: expect.stringContaining("The workers of the model 'seer' only encode media"),
+    });
+  }
+});

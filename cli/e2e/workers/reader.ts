@@ -9,6 +9,7 @@ export class Reader extends Seer {
   read = 0;
   /** What it does in place of reading. */
   refusal: string | undefined;
+  isTooLarge = false;
   isBroken = false;
 
   constructor(name: string) {
@@ -21,7 +22,7 @@ export class Reader extends Seer {
     return media.map(({ data }) =>
       this.refusal === undefined
         ? { kind: "text", text: data.length === 0 ? "" : `${data.length} bytes` }
-        : { kind: "refused", message: this.refusal },
+        : { kind: "refused", message: this.refusal, isTooLarge: this.isTooLarge },
     );
   }
 }

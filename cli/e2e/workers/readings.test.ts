@@ -22,7 +22,9 @@ beforeAll(async () => {
 });
 
 beforeEach(() => {
-  for (const reader of readers) Object.assign(reader, { read: 0, isBroken: false, refusal: undefined });
+  blind.requests.length = 0;
+  for (const reader of readers)
+    Object.assign(reader, { read: 0, isBroken: false, refusal: undefined, isTooLarge: false });
 });
 
 const size = (base64: string) => Buffer.from(base64, "base64").length;
@@ -66,6 +68,25 @@ describe("a model without media of its own", () => {
     expect(reads()).toBe(2);
   });
 
+  test("has the text of pictures counted", async () => {
+    const picture = newPicture();
+    const expected = `u:${reading(picture)};`.length;
+    const source = { type: "base64" as const, media_type: "image/png" as const, data: picture };
+    const messages = [{ role: "user" as const, content: [{ type: "image" as const, source }] }];
+    expect(await anthropic.messages.countTokens({ model: "blind", messages })).toEqual({
+      input_tokens: expected,
+    });
+    const input = [{ role: "user", content: [{ type: "input_image", image_url: url(picture) }] }];
+    const responses = await gateway.post("/v1/responses/input_tokens", { model: "blind", input });
+    expect(await responses.json()).toMatchObject({ input_tokens: expected });
+    const chat = [{ role: "user", content: [image(picture)] }];
+    const tokenized = await gateway.post("/v1/tokenize", { model: "blind", messages: chat });
+    const { count, tokens } = (await tokenized.json()) as { count: number; tokens: number[] };
+    expect([count, Buffer.from(tokens).toString()]).toEqual([expected, `u:${reading(picture)};`]);
+    expect(reads()).toBe(1);
+    expect(blind.requests).toEqual([]);
+  });
+
   test("has pictures read once, however many ask", async () => {
     const picture = newPicture();
     const all = await Promise.all(Array.from({ length: 8 }, () => chat([image(picture), image(picture)])));
@@ -93,6 +114,10 @@ describe("a model without media of its own", () => {
       ...{ status: 400, code: "invalid_media", param: "messages[0].content[1].image_url" },
       message: expect.stringContaining("It is blurred."),
     });
+    for (const reader of readers) Object.assign(reader, { refusal: "It is huge.", isTooLarge: true });
+    await expect(chat([image(newPicture())])).rejects.toMatchObject({
+      ...{ status: 400, code: "media_too_large", param: "messages[0].content[0].image_url" },
+    });
   });
 
   test("takes no kinds that nobody reads", async () => {
@@ -105,6 +130,16 @@ describe("a model without media of its own", () => {
 test("workers that only read are no model, but part of the state", async () => {
   const { data } = await openai.models.list();
   expect(data.map(({ id }) => id)).toEqual(["blind"]);
+  const { body: listed } = await ask(`${gateway.url}/admin/workers`);
+  expect(listed).toMatchObject({
+    data: expect.arrayContaining([
+      expect.objectContaining({
+        ...{ role: "encode", block_size: null, total_blocks: null },
+        models: [expect.objectContaining({ name: "glasses", context_length: null })],
+      }),
+      expect.objectContaining({ role: "aggregated", block_size: expect.any(Number) }),
+    ]),
+  });
   const { body: health } = await ask(`${gateway.url}/health`);
   expect(health).toMatchObject({
     status: "ready",

@@ -12,10 +12,13 @@ export class Seer implements Engine {
   readonly requests: EngineRequest[] = [];
   /** Waits before the answer's last token. */
   gate: Promise<void> = Promise.resolve();
-  /** Fails once, before the answer's last token. */
+  /** Whether it answers although no token is wanted. */
+  isHasty = false;
+  /** Fails once, before the answer's last token or a count. */
   fails = false;
-  /** Called when an answer has its first tokens, and when one is cancelled. */
+  /** Called when an answer has its first tokens, and when one fails or is cancelled. */
   onBegun: () => void = () => {};
+  onFailed: () => void = () => {};
   onCancelled: () => void = () => {};
 
   constructor(name: string, card: Partial<Engine["card"]> = {}) {
@@ -41,6 +44,12 @@ export class Seer implements Engine {
     const { tokens, media = [] } = request;
     this.requests.push(request);
     signal.addEventListener("abort", () => this.onCancelled());
+    const mediaTokens = media.length * MEDIUM_TOKENS;
+    if (request.maxTokens === 0 && !this.isHasty) {
+      this.#failOnce();
+      yield { tokenIds: [], mediaTokens, finish: "length" };
+      return;
+    }
     let from = 0;
     const parts = media.map(({ position, kind, type, data, encoded }) => {
       const text = tokens.subarray(from, position);
@@ -51,7 +60,6 @@ export class Seer implements Engine {
     const answer = new TextEncoder().encode(
       parts.join("") + decoder.decode(bytesOfTokens(tokens.subarray(from))),
     );
-    const mediaTokens = media.length * MEDIUM_TOKENS;
     yield {
       tokenIds: [...answer.subarray(0, -1)],
       cachedTokens: 0,
@@ -59,13 +67,17 @@ export class Seer implements Engine {
     };
     this.onBegun();
     await this.gate;
-    if (this.fails) {
-      this.fails = false;
-      throw new Error("The picture is too beautiful.");
-    }
+    this.#failOnce();
     if (signal.aborted) return;
     yield { tokenIds: [answer.at(-1)!] };
     yield { tokenIds: [], finish: "stop", stopToken: END_TOKEN };
+  }
+
+  #failOnce(): void {
+    if (!this.fails) return;
+    this.fails = false;
+    this.onFailed();
+    throw new Error("The picture is too beautiful.");
   }
 }
 

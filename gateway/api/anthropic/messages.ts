@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { answerCount } from "../openai/count-media.ts";
 import { kindsTaken, readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
 import { respond } from "../openai/respond.ts";
@@ -49,15 +50,16 @@ export async function messages(
 
 /** `POST /v1/messages/count_tokens` */
 export async function countTokens(
-  _context: Context<GatewayEnv>,
-  { models }: GatewayDependencies,
+  context: Context<GatewayEnv>,
+  dependencies: GatewayDependencies,
   raw: unknown,
 ): Promise<Response> {
-  refuseMedia(raw);
+  refuseMedia(raw, kindsTaken(dependencies, raw));
   refuseServerTools(raw);
   const body = validate(countTokensRequest, raw);
-  const model = models.ofWorkers(body.model);
+  const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  const { tokens } = await readMessages(model, body);
-  return Response.json({ input_tokens: tokens.length });
+  const media = await readOwnMedia(context, dependencies, model, { messages: body.messages });
+  const prompt = await readMessages(model, body, undefined, media);
+  return answerCount(context, dependencies, model, "messages", prompt, (count) => ({ input_tokens: count }));
 }

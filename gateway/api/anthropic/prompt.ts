@@ -33,7 +33,7 @@ export function readMessages(
   maxTokens?: number,
   media?: RequestMedia,
 ): Promise<ChatPrompt> {
-  const conversation = messagesConversation(body)!;
+  const conversation = messagesConversation(body, "in-results")!;
   return asChat(FIELD_NAMES, () =>
     readChat(model, {
       conversation: { ...conversation, templateArguments: thinkingArguments(body) },
@@ -116,9 +116,21 @@ function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string,
       if (!isRecord(block) || typeof block.type !== "string") continue;
       const param = `${path}[${index}]`;
       if (block.type === "tool_result") refuseIn(block.content, `${param}.content`);
-      if (known.has(block.type)) continue;
+      if (known.has(block.type)) {
+        if (isRecord(block.source) && block.source.type === "file") throw filesRefused(`${param}.source`);
+        continue;
+      }
       const text = `Content blocks of type '${block.type.slice(0, 100)}' ${problem} (${param}). ${advice}`;
       throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
     }
   }
 }
+
+/** Anthropic's Files API. */
+const filesRefused = (param: string) =>
+  new ApiError(
+    400,
+    "invalid_request_error",
+    `Invalid value for '${param}': there are no uploaded files here. Send the data in a source of type 'base64', or an address in one of type 'url', if the server's operator allows fetching.`,
+    { param, code: "unsupported_parameter" },
+  );

@@ -18,6 +18,7 @@ import { refuseUnsupported, validate } from "./validate.ts";
 const UNSUPPORTED = {
   functions: "It is deprecated; send tools instead.",
   function_call: "It is deprecated; send tool_choice instead.",
+  prompt_logprobs: "Leave it out; /v1/completions has those of a text with 'echo' and 'logprobs'.",
   audio: "Leave it out.",
   prediction: "Leave it out.",
   modalities: 'Leave it out, or set it to ["text"].',

@@ -44,34 +44,65 @@ export interface ChatPrompt {
  * @throws ApiError 400 if it does not fit, or the template refuses it
  */
 export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
-  const { calls, maxTokens, structured, param, media } = question;
-  const marked =
-    media !== undefined && media.size > 0 ? new MarkedMedia(question.conversation, media, param) : undefined;
-  const conversation = marked?.conversation ?? question.conversation;
-  const text = renderConversation(model, conversation, calls.tools, param);
-  const { written, positions, shown } = await encodeDivided(model, marked?.divide(text) ?? { texts: [text] });
-  const tokens = withBos(written, model.card);
-  const shift = tokens.length - written.length;
+  const { calls, maxTokens, structured, param } = question;
+  const { text, ...divided } = await writeConversation(model, question, calls.tools);
+  const prompt = await placed(divided, withBos(divided.written, model.card));
   return {
-    tokens,
-    media:
-      shown.length === 0
-        ? undefined
-        : await ownPrompt(
-            tokens,
-            shown,
-            positions.map((position) => position + shift),
-          ),
-    maxTokens: answerTokens(tokens.length, maxTokens, model, param),
+    ...prompt,
+    maxTokens: answerTokens(prompt.tokens.length, maxTokens, model, param),
     ...formOf(model, calls, structured, text),
   };
+}
+
+/**
+ * A conversation as a prompt, whether or not it is to be answered.
+ * @param tools those that the model may call
+ * @param hasBos whether it begins with the beginning-of-sequence token, if the model has one
+ * @throws ApiError 400 if it certainly does not fit the context, or the template refuses it
+ */
+export async function readConversation(
+  model: WorkerSide,
+  question: Pick<ChatQuestion, "conversation" | "param" | "media">,
+  tools: Tools,
+  hasBos: boolean,
+): Promise<Pick<ChatPrompt, "tokens" | "media">> {
+  const divided = await writeConversation(model, question, tools);
+  return placed(divided, hasBos ? withBos(divided.written, model.card) : divided.written);
+}
+
+/** A rendered conversation. */
+interface Written {
+  /** Its tokens, with nothing in the place of media. */
+  readonly written: Uint32Array;
+  readonly shown: readonly Medium[];
+  /** How many of the tokens precede each of them. */
+  readonly positions: readonly number[];
+}
+
+async function writeConversation(
+  model: WorkerSide,
+  { conversation, param, media }: Pick<ChatQuestion, "conversation" | "param" | "media">,
+  tools: Tools,
+): Promise<Written & { readonly text: string }> {
+  const marked =
+    media !== undefined && media.size > 0 ? new MarkedMedia(conversation, media, param) : undefined;
+  const text = renderConversation(model, marked?.conversation ?? conversation, tools, param);
+  return { text, ...(await encodeDivided(model, marked?.divide(text) ?? { texts: [text] })) };
+}
+
+/** @param tokens those written, perhaps after a first one */
+async function placed({ written, shown, positions }: Written, tokens: Uint32Array) {
+  if (shown.length === 0) return { tokens, media: undefined };
+  const shift = tokens.length - written.length;
+  const shifted = positions.map((position) => position + shift);
+  return { tokens, media: await ownPrompt(tokens, shown, shifted) };
 }
 
 /** Tokenizes texts one by one, so that none of their tokens reaches over a medium between two of them. */
 async function encodeDivided(
   { tokenizer }: WorkerSide,
   { texts, media: shown = [] }: { readonly texts: readonly string[]; readonly media?: readonly Medium[] },
-) {
+): Promise<Written> {
   const parts = await Promise.all(texts.map((text) => (text === "" ? NOTHING : tokenizer.encode(text))));
   const written = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
   const positions: number[] = [];
@@ -85,21 +116,6 @@ async function encodeDivided(
 }
 
 const NOTHING = new Uint32Array(0);
-
-/**
- * The tokens of a conversation.
- * @param tools those that the model may call
- * @param param the field of the request that has the conversation, for errors
- * @throws ApiError 400 if it certainly does not fit the context, or the template refuses it
- */
-export async function readConversation(
-  model: WorkerSide,
-  conversation: Conversation,
-  tools: Tools,
-  param: string,
-): Promise<Uint32Array> {
-  return model.tokenizer.encode(renderConversation(model, conversation, tools, param));
-}
 
 function renderConversation(
   model: WorkerSide,

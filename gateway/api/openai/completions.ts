@@ -13,7 +13,10 @@ import { type CompletionRequest, completionRequest } from "./schemas.ts";
 import { grammarOf } from "./structured-output.ts";
 import { refuseUnsupported, validate } from "./validate.ts";
 
-const UNSUPPORTED = { suffix: "Leave it out." };
+const UNSUPPORTED = {
+  suffix: "Leave it out.",
+  prompt_logprobs: "Send 'echo' and 'logprobs': the prompt's tokens then come with theirs.",
+};
 
 /** OpenAI's default for this route. */
 const DEFAULT_MAX_TOKENS = 16;

@@ -1,12 +1,12 @@
 import type { Context } from "hono";
 import { mediaKinds } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
-import { ApiError } from "../../kernel/errors.ts";
+import { ApiError, invalidRequest } from "../../kernel/errors.ts";
 import type { MediaField } from "../../media/fields.ts";
 import { type Medium, mediaTypeOf } from "../../media/medium.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import { readTexts } from "../../requests/tokens/encode/media-texts.ts";
+import { type Reading, readTexts } from "../../requests/tokens/encode/media-texts.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 
 interface FoundMedium {
@@ -39,7 +39,7 @@ export async function replaceByReadings(
   for (const { field, medium, item } of wanted) {
     const reading = readings.get(item.id);
     if (reading === undefined) throw unread(field);
-    if (reading.kind === "refused") throw refused(field, reading.message);
+    if (reading.kind === "refused") throw refused(field, reading);
     media.replace(medium, shown(item.kind, reading.text));
   }
 }
@@ -54,11 +54,12 @@ async function identified({ medium }: FoundMedium, salt: string) {
 const shown = (kind: string, text: string) =>
   `<${kind}>\n${text.trim() === "" ? `(There is no text in this ${kind}.)` : text.trim()}\n</${kind}>`;
 
-const refused = ({ path }: MediaField, message: string) =>
-  new ApiError(400, "invalid_request_error", `Invalid value for '${path}': ${message}`, {
-    param: path,
-    code: "invalid_media",
-  });
+const refused = ({ path }: MediaField, { message, isTooLarge }: Extract<Reading, { kind: "refused" }>) =>
+  invalidRequest(
+    `Invalid value for '${path}': ${message}`,
+    path,
+    isTooLarge ? "media_too_large" : "invalid_media",
+  );
 
 const unread = ({ path }: MediaField) =>
   new ApiError(

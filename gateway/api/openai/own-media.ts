@@ -7,6 +7,7 @@ import type { MediaField } from "../../media/fields.ts";
 import { type Medium, mediaTypeOf } from "../../media/medium.ts";
 import { NO_MEDIA, RequestMedia, readWholeMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
+import type { JobMedium } from "../../requests/tokens/job.ts";
 import { exactPrompt, type PlacedMedia, type Prompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { replaceByReadings } from "./media-readings.ts";
@@ -14,12 +15,12 @@ import { replaceByReadings } from "./media-readings.ts";
 export type PromptKinds = NonNullable<WorkerSide["card"]["media"]>;
 
 /**
- * The kinds of media that the workers of the model that a body names take: all if there is no such model, as that is what is
- * wrong with the request, and none if it has no workers.
+ * The kinds of media that the workers of the model that a body names, or of the only one, take: all if there is no such
+ * model, as that is what is wrong with the request, and none if it has no workers.
  */
 export function kindsTaken({ models }: GatewayDependencies, raw: unknown): PromptKinds {
   const name: unknown = isRecord(raw) ? raw.model : undefined;
-  const found = typeof name === "string" ? models.find(name)?.model : undefined;
+  const found = (typeof name === "string" ? models.find(name) : models.only)?.model;
   if (found === undefined) return [...mediaKinds];
   return found.workers === undefined ? [] : kindsOf(models, found.workers);
 }
@@ -103,3 +104,7 @@ export async function ownPrompt(
   // How many tokens the worker makes of a medium is not known, so these only serve to compare requests.
   return { tokens, media: own, prompt: { ...exactPrompt(all), media: placed, isExact: false } };
 }
+
+/** Media with ids that only requests of one cache namespace have in common. */
+export const identified = (media: OwnPromptMedia["media"], namespace = ""): JobMedium[] =>
+  media.map(({ identity, ...medium }) => ({ ...medium, id: `${namespace} ${identity}` }));

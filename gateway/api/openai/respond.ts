@@ -3,12 +3,12 @@ import type { Grammar } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { AnswerReading, JobMedium } from "../../requests/tokens/job.ts";
+import type { AnswerReading } from "../../requests/tokens/job.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { streamAnswer, wholeAnswer } from "./answer.ts";
 import type { AnswerFormat, AnswerHead } from "./format.ts";
-import type { OwnPromptMedia } from "./own-media.ts";
+import { identified, type OwnPromptMedia } from "./own-media.ts";
 import { beginRequest, expectedAnswer } from "./request.ts";
 import { requestSalt } from "./request-salt.ts";
 import { forChoice, requireLogprobs, samplingOf } from "./sampling.ts";
@@ -102,7 +102,3 @@ export function requireStreamForOptions(body: GenerationFields): void {
   if (!body.stream_options || body.stream) return;
   throw invalidRequest("'stream_options' is only allowed with 'stream' set to true.", "stream_options");
 }
-
-/** Media with ids that only requests of one cache namespace have in common. */
-const identified = (media: OwnPromptMedia["media"], namespace = ""): JobMedium[] =>
-  media.map(({ identity, ...medium }) => ({ ...medium, id: `${namespace} ${identity}` }));

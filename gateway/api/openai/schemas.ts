@@ -109,10 +109,16 @@ const sampling = {
 
 const textPart = z.object({ type: z.literal("text"), text: z.string() });
 /** OpenAI's object, or the address alone, as vLLM takes it. */
-const address = z.union([z.string(), z.object({ url: z.string(), detail: z.string().nullish() })]);
+const address = z.union([z.string(), z.object({ url: z.string() })]);
+/** At which resolution OpenAI's models see a picture. */
+export const imageDetail = z
+  .enum(["auto", "low", "high", "original"])
+  .nullish()
+  .describe("Accepted; workers see a picture as their model does.");
+const imageAddress = z.union([z.string(), z.object({ url: z.string(), detail: imageDetail })]);
 const contentPart = z.discriminatedUnion("type", [
   textPart,
-  z.object({ type: z.literal("image_url"), image_url: address }),
+  z.object({ type: z.literal("image_url"), image_url: imageAddress }),
   z.object({ type: z.literal("audio_url"), audio_url: address }),
   z.object({ type: z.literal("video_url"), video_url: address }),
   z.object({

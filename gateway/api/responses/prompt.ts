@@ -2,7 +2,7 @@ import { ApiError } from "../../kernel/errors.ts";
 import { given, isRecord } from "../../kernel/json.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import type { Conversation } from "../../prompts/conversation.ts";
+import type { Conversation, ResultPictures } from "../../prompts/conversation.ts";
 import { responsesConversation } from "../../prompts/responses-conversation.ts";
 import { type ChatPrompt, readChat } from "../openai/chat-prompt.ts";
 import type { StructuredFields } from "../openai/structured-output.ts";
@@ -40,7 +40,7 @@ export async function readResponse(
   for (let kept = items; ; kept = withoutOldest(kept)) {
     try {
       const chat = {
-        conversation: conversationOf(body, kept),
+        conversation: conversationOf(body, kept, "in-results"),
         calls,
         maxTokens,
         structured,
@@ -66,11 +66,15 @@ export function structuredOf({ text, ...body }: InputTokensRequest): StructuredF
   return { ...others, response_format: { type, json_schema: schema } };
 }
 
-/** A conversation as a chat. */
-export function conversationOf(body: InputTokensRequest, items: readonly InputItem[]): Conversation {
+/** A conversation as a chat. @param pictures of the functions' results */
+export function conversationOf(
+  body: InputTokensRequest,
+  items: readonly InputItem[],
+  pictures: ResultPictures,
+): Conversation {
   const { effort } = body.reasoning ?? {};
   const input = items.map(forModel);
-  const conversation = responsesConversation({ ...body, tools: functionsOf(body), input })!;
+  const conversation = responsesConversation({ ...body, tools: functionsOf(body), input }, pictures)!;
   return {
     ...conversation,
     messages: conversation.messages.map((message) =>
@@ -128,9 +132,8 @@ const PARTS = new Set([
 /** Refuses images as unsupported, not as invalid: an engine may accept them. */
 function refuseImages(items: readonly InputItem[], { input }: InputTokensRequest): void {
   for (const item of items) {
-    if (item.type !== undefined && item.type !== "message") continue;
-    const hasImage = typeof item.content !== "string" && item.content.some(({ type }) => type === IMAGE);
-    if (!hasImage) continue;
+    const parts = partsOf(item);
+    if (typeof parts === "string" || !parts.some(({ type }) => type === IMAGE)) continue;
     if (typeof input !== "string" && input.includes(item)) throw unsupported(IMAGE, "input");
     const named = item.id ? `, '${item.id}',` : "";
     throw new ApiError(
@@ -140,6 +143,12 @@ function refuseImages(items: readonly InputItem[], { input }: InputTokensRequest
       { param: "conversation", code: "unsupported_parameter" },
     );
   }
+}
+
+/** The content of a message, or the output of a function. */
+function partsOf(item: InputItem): string | readonly { readonly type: string }[] {
+  if (item.type === "function_call_output") return item.output;
+  return item.type === undefined || item.type === "message" ? item.content : "";
 }
 
 /** Refuses items and media that nothing here can take as unsupported, not as invalid: an engine may accept them. */

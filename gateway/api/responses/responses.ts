@@ -3,6 +3,7 @@ import { randomId } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
+import { answerCount } from "../openai/count-media.ts";
 import type { AnswerHead } from "../openai/format.ts";
 import { readOwnMedia } from "../openai/own-media.ts";
 import { requireApi } from "../openai/request.ts";
@@ -95,16 +96,19 @@ export function readCreation(raw: unknown): ResponsesRequest {
 /** `POST /v1/responses/input_tokens` */
 export async function inputTokens(
   context: Context<GatewayEnv>,
-  { models, responses: store }: GatewayDependencies,
+  dependencies: GatewayDependencies,
   raw: unknown,
 ): Promise<Response> {
   refuseUnsupportedItems(raw);
   refuseBuiltInTools(raw, FUNCTIONS);
   const body = validate(inputTokensRequest, raw);
-  const model = models.ofWorkers(body.model);
+  const model = dependencies.models.ofWorkers(body.model);
   requireApi(model, "chat");
-  const owner = ownerOf(context);
-  const { all } = await conversationItems(store, owner, body);
-  const { tokens } = await readResponse(model, body, all);
-  return Response.json({ object: "response.input_tokens", input_tokens: tokens.length });
+  const { all } = await conversationItems(dependencies.responses, ownerOf(context), body);
+  const media = await readOwnMedia(context, dependencies, model, { input: all });
+  const prompt = await readResponse(model, body, all, undefined, media);
+  return answerCount(context, dependencies, model, "responses", prompt, (count) => ({
+    object: "response.input_tokens",
+    input_tokens: count,
+  }));
 }

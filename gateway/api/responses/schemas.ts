@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { cacheSalt } from "../openai/cache-salt-schema.ts";
-import { furtherSampling } from "../openai/schemas.ts";
+import { furtherSampling, imageDetail } from "../openai/schemas.ts";
 import { statorExtension } from "../openai/stator-extension.ts";
 import { structuredOutput } from "../openai/structured-schemas.ts";
 import { toolName } from "../openai/tool-name.ts";
@@ -16,7 +16,7 @@ const refusalPart = z.object({ type: z.literal("refusal"), refusal: z.string() }
 const imagePart = z.object({
   type: z.literal("input_image"),
   image_url: z.string().min(1).describe("A URL, or an image as a data URL."),
-  detail: z.string().nullish(),
+  detail: imageDetail,
 });
 const content = z.union([z.string(), z.array(z.union([textPart, refusalPart, imagePart]))]);
 
@@ -40,7 +40,7 @@ const functionCallOutput = z.object({
   type: z.literal("function_call_output"),
   id: z.string().nullish(),
   call_id: z.string().min(1),
-  output: z.union([z.string(), z.array(textPart)]),
+  output: z.union([z.string(), z.array(z.union([textPart, imagePart]))]),
   status: z.string().nullish(),
 });
 const reasoning = z.object({

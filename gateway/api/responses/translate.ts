@@ -29,7 +29,7 @@ export const translateResponses: Translator = async (context, dependencies, json
   const begun = ({ model, created }: AnswerHead) => newResponse(id, model, created, body);
   const headFor = (promptTokens: number) => translatedHead(id, models, body.model, promptTokens, quoted);
   const chatOf = (items: readonly InputItem[]): PromptBody => {
-    const { messages, tools, templateArguments } = conversationOf(body, items);
+    const { messages, tools, templateArguments } = conversationOf(body, items, "after-results");
     return {
       model: body.model,
       messages,

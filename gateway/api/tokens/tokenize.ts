@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import { invalidRequest } from "../../kernel/errors.ts";
+import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { chatConversation } from "../../prompts/chat-conversation.ts";
 import { refuseOverlongText } from "../../prompts/limits.ts";
@@ -11,6 +12,8 @@ import type { GatewayDependencies } from "../dependencies.ts";
 import { workersOf } from "../named-model.ts";
 import { checkMessages, templateMessage } from "../openai/chat-messages.ts";
 import { readConversation } from "../openai/chat-prompt.ts";
+import { countMedia } from "../openai/count-media.ts";
+import { kindsTaken, type OwnPromptMedia, readOwnMedia } from "../openai/own-media.ts";
 import { beginRequest, requireApi } from "../openai/request.ts";
 import { tokenOutOfRange } from "../openai/sampling.ts";
 import { allowedCalls } from "../openai/tool-choice.ts";
@@ -32,16 +35,18 @@ export async function tokenize(
   raw: unknown,
 ): Promise<Response> {
   refuseUnsupported(raw, UNSUPPORTED);
-  checkMessages(raw);
+  checkMessages(raw, kindsTaken(dependencies, raw));
   const body = validate(tokenizeRequest, raw);
   const model = workersOf(context, dependencies.models, raw);
   const read = readerOf(body, raw, model);
   const request = beginRequest(context, body, model, "tokenize", NO_TOKENS, dependencies);
   const { card, tokenizer } = model;
-  const written = await read();
-  const tokens = Array.from(body.add_special_tokens === false ? written : withBos(written, card));
+  const found = await readOwnMedia(context, dependencies, model, { messages: body.messages ?? [] });
+  const { tokens: written, media } = await read(found);
+  const ofMedia = media && (await countMedia(context, dependencies, model, media, request.preferences));
+  const tokens = Array.from(written);
   const answer = {
-    count: tokens.length,
+    count: tokens.length + (ofMedia ?? 0),
     max_model_len: card.contextLength,
     tokens,
     token_strs: body.return_token_strs ? tokens.map((id) => textOf(id, tokenizer.vocabulary)) : null,
@@ -69,15 +74,19 @@ export async function detokenize(
   return context.json({ prompt }, 200, request.headers);
 }
 
+/** A text or conversation as a prompt. @param media those of the conversation */
+type Reader = (media: RequestMedia) => Promise<{ tokens: Uint32Array; media?: OwnPromptMedia | undefined }>;
+
 /**
  * Tokenizes the request's text or conversation.
  * @throws ApiError 400 if it has both, or neither
  */
-function readerOf(body: TokenizeRequest, raw: unknown, model: WorkerSide): () => Promise<Uint32Array> {
+function readerOf(body: TokenizeRequest, raw: unknown, model: WorkerSide): Reader {
   const { prompt, messages } = body;
   const hasPrompt = prompt !== undefined && prompt !== null;
+  const hasBos = body.add_special_tokens !== false;
   if (!messages) {
-    if (hasPrompt) return () => ofText(prompt, model);
+    if (hasPrompt) return async () => ({ tokens: await ofText(prompt, model, hasBos) });
     const sentence = "Missing required parameter: send 'prompt', a text, or 'messages', a conversation.";
     throw invalidRequest(sentence, "prompt", "missing_required_parameter");
   }
@@ -91,7 +100,7 @@ function readerOf(body: TokenizeRequest, raw: unknown, model: WorkerSide): () =>
   requireApi(model, "chat");
   const { tools } = allowedCalls(body);
   const conversation = chatConversation(raw, messages.map(templateMessage));
-  return () => readConversation(model, conversation, tools, "messages");
+  return (media) => readConversation(model, { conversation, param: "messages", media }, tools, hasBos);
 }
 
 /**
@@ -100,9 +109,10 @@ function readerOf(body: TokenizeRequest, raw: unknown, model: WorkerSide): () =>
  */
 const FREE_LENGTH = 256 * 1024;
 
-async function ofText(text: string, model: WorkerSide): Promise<Uint32Array> {
+async function ofText(text: string, model: WorkerSide, hasBos: boolean): Promise<Uint32Array> {
   if (text.length > FREE_LENGTH) refuseOverlongText(text, model, "prompt");
-  return model.tokenizer.encode(text);
+  const tokens = await model.tokenizer.encode(text);
+  return hasBos ? withBos(tokens, model.card) : tokens;
 }
 
 /** The token's text; U+FFFD stands for bytes that are no whole characters. */

@@ -1,6 +1,5 @@
 import { type Logger, messageOf } from "#runtime";
-import type { EngineApi } from "../../engines/types.ts";
-import type { AttachedMember } from "../members/attached-member.ts";
+import type { EngineAdapter, EngineApi, EngineModel } from "../../engines/types.ts";
 import type { EngineConnection } from "../members/engine-connection.ts";
 import { type EngineSpec, roleOf } from "../members/engine-spec.ts";
 
@@ -9,22 +8,30 @@ export interface AnnouncedEncodersOptions {
   readonly log: Logger;
 }
 
+/** What has to be known of an engine. */
+export interface AnnouncedEngine extends Pick<EngineConnection, "name" | "state" | "spec" | "profile"> {
+  readonly adapter: Pick<EngineAdapter, "encoderRegistry"> | undefined;
+}
+
 /** A language engine that asks encoders itself. */
 interface LanguageEngine {
-  readonly engine: EngineConnection;
+  readonly engine: AnnouncedEngine;
   readonly models: readonly string[];
   /** Addresses of the encoders that it has been told of since it became ready. */
   readonly told: Set<string>;
+  /** Addresses of those of which it could not be told. */
+  readonly failed: Set<string>;
 }
 
 /**
  * Tells language engines that ask encoders themselves of the attached ones of their kind: when either becomes ready, and
- * again after a restart. An encoder that is detached is taken back; one that is only down, the engines notice themselves.
+ * again after a restart. An engine that cannot be told is told after its next health check. An encoder that is detached is
+ * taken back; one that is only down, the engines notice themselves.
  */
 export class AnnouncedEncoders {
   readonly #options: AnnouncedEncodersOptions;
   /** Those that are ready. */
-  readonly #encoders = new Map<string, EngineConnection>();
+  readonly #encoders = new Map<string, AnnouncedEngine>();
   readonly #languages = new Map<string, LanguageEngine>();
   #hasWarned = false;
 
@@ -33,7 +40,7 @@ export class AnnouncedEncoders {
   }
 
   /** An engine has changed. */
-  onEngine(engine: EngineConnection, members: readonly AttachedMember[]): void {
+  onEngine(engine: AnnouncedEngine, members: readonly { readonly model: Pick<EngineModel, "name"> }[]): void {
     const { name, state, spec, profile, adapter } = engine;
     const isReady = state === "ready";
     if (adapter?.encoderRegistry === undefined) return;
@@ -48,10 +55,16 @@ export class AnnouncedEncoders {
     const models = members.map(({ model }) => model.name);
     if (!isReady || profile?.encoderRegistry === undefined) this.#languages.delete(name);
     else {
-      const told = this.#languages.get(name)?.told ?? new Set();
-      this.#languages.set(name, { engine, models, told });
+      const { told, failed } = this.#languages.get(name) ?? { told: new Set(), failed: new Set() };
+      this.#languages.set(name, { engine, models, told, failed });
     }
     this.#announce();
+  }
+
+  /** An engine has passed a health check. */
+  onHealthy({ name }: Pick<AnnouncedEngine, "name">): void {
+    const failed = this.#languages.get(name)?.failed;
+    if (failed !== undefined && failed.size > 0) this.#announce();
   }
 
   #announce(): void {
@@ -71,22 +84,28 @@ export class AnnouncedEncoders {
       for (const encoder of this.#encoders.values()) void this.#tell(language, encoder);
   }
 
-  async #tell({ engine, told }: LanguageEngine, encoder: EngineConnection): Promise<void> {
+  async #tell({ engine, told, failed }: LanguageEngine, encoder: AnnouncedEngine): Promise<void> {
     const { url } = encoder.spec;
     const api = this.#registryApi(engine);
     if (api === undefined || told.has(url)) return;
     told.add(url);
     const fields = { engine: engine.name, encoder: encoder.name };
     const reason = await failureOf(engine.adapter?.encoderRegistry?.register(api, url));
-    if (reason === undefined)
+    if (reason === undefined) {
+      failed.delete(url);
       this.#options.log.info("a language engine was told of an encode engine", fields);
-    else {
-      told.delete(url);
-      this.#options.log.warn("cannot tell a language engine of an encode engine", { ...fields, reason });
+      return;
     }
+    told.delete(url);
+    if (!failed.has(url))
+      this.#options.log.warn(
+        "cannot tell a language engine of an encode engine; trying again at each health check",
+        { ...fields, reason },
+      );
+    failed.add(url);
   }
 
-  #withdraw({ spec: { url } }: EngineConnection): void {
+  #withdraw({ spec: { url } }: AnnouncedEngine): void {
     for (const { engine, told } of this.#languages.values()) {
       const api = this.#registryApi(engine);
       if (api === undefined || !told.delete(url)) continue;
@@ -95,7 +114,7 @@ export class AnnouncedEncoders {
     }
   }
 
-  #registryApi({ profile, spec }: EngineConnection): EngineApi | undefined {
+  #registryApi({ profile, spec }: AnnouncedEngine): EngineApi | undefined {
     const url = profile?.encoderRegistry;
     return url === undefined ? undefined : this.#options.createApi({ url, apiKey: spec.apiKey });
   }

@@ -307,7 +307,10 @@ export class EngineConnection implements WatchedEngine {
       this.hungFor = isHung ? failure : undefined;
       this.#setDown(failure, 0);
       if (isHung) this.hangs.notify(failure);
-    } else if (models !== undefined) await this.#noteModels(models);
+    } else {
+      if (models !== undefined) await this.#noteModels(models);
+      if (failure === undefined && this.state === "ready") this.#listener.onHealthy();
+    }
   }
 
   /** Whether to ignore a failed check: it was rate-limited or not sent, or the engine has answered a request since. */

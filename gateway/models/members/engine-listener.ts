@@ -25,6 +25,8 @@ export interface EngineConnectionListener extends FeedReceiver {
   onProbed(profile: EngineProfile, isFresh: boolean): void;
   /** Its state has changed. */
   onState(state: EngineState): void;
+  /** It has passed a health check, and is ready. */
+  onHealthy(): void;
   /** Expected KV events are missing, or have resumed: `isPredicted` has changed. */
   onSilence(): void;
   /** Whether another engine can take its requests: the only one is set aside only if it is unreachable. */

@@ -51,6 +51,8 @@ export class AttachedEngines {
   readonly #options: AttachedEnginesOptions;
   readonly #attachments = new Map<string, Attachment>();
   readonly #watchers = new Set<EngineWatcher>();
+  /** Called with each engine that has passed a health check. */
+  onHealthy: (engine: EngineConnection) => void = () => {};
 
   constructor(options: AttachedEnginesOptions) {
     this.#options = options;
@@ -107,6 +109,7 @@ export class AttachedEngines {
     const engine = new EngineConnection({ ...spec, name }, this.#options, {
       onProbed: (profile, isFresh) => this.#onProbed(attachment, profile, isFresh),
       onState: (state) => this.#onState(attachment, state),
+      onHealthy: () => this.onHealthy(engine),
       onSilence: () => {
         for (const worker of attachment.members) this.#modelOf(worker)?.updateMode(worker);
       },

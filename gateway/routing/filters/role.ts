@@ -43,6 +43,12 @@ export function missingRole(workers: Iterable<RoutedWorker>): "prefill" | "decod
   return areReady ? "decode" : undefined;
 }
 
+/** Whether all ready workers only encode media for others. */
+export function allEncode(workers: Iterable<RoutedWorker>): boolean {
+  for (const worker of workers) if (worker.isReady && !isEncodeWorker(worker)) return false;
+  return true;
+}
+
 /** Whether all ready workers that answer need a prefill worker for it. */
 export function allNeedPrefill(workers: Iterable<RoutedWorker>): boolean {
   let found = false;

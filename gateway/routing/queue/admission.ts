@@ -5,6 +5,7 @@ import {
   displaced,
   notDividable,
   noWorkerReady,
+  onlyEncoders,
   queueFull,
   queueTimedOut,
   roleMissing,
@@ -12,7 +13,7 @@ import {
   tooManyForQueue,
 } from "../../kernel/errors.ts";
 import type { RefusalReason, RoutingMetrics } from "../../kernel/metrics.ts";
-import { allNeedPrefill, missingRole } from "../filters/role.ts";
+import { allEncode, allNeedPrefill, missingRole } from "../filters/role.ts";
 import type { ModelRouter } from "../model-router.ts";
 import type { RouteRequest, Unroutable } from "../route.ts";
 import type { RoutedWorker } from "../workers.ts";
@@ -251,6 +252,7 @@ export class Admission<Worker extends RoutedWorker> implements RouteSource<Worke
 
   #noWorkerReady(request: RouteRequest<Worker>): ApiError {
     const missing = missingRole(this.#router.workers.each());
+    if (missing === "decode" && allEncode(this.#router.workers.each())) return onlyEncoders(this.#model);
     if (missing !== undefined) return roleMissing(this.#model, missing);
     if (request.remotePrefill === undefined && allNeedPrefill(this.#router.workers.each()))
       return notDividable(this.#model);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stator/v1/encode.proto.
  */
 export const file_stator_v1_encode: GenFile = /*@__PURE__*/
-  fileDesc("ChZzdGF0b3IvdjEvZW5jb2RlLnByb3RvEglzdGF0b3IudjEiTQoNRW5jb2RlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEigKBW1lZGlhGAIgAygLMhkuc3RhdG9yLnYxLk1lZGl1bVRvRW5jb2RlIkYKDk1lZGl1bVRvRW5jb2RlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDAoEdHlwZRgDIAEoCRIMCgRkYXRhGAQgASgMIjkKDkVuY29kZVJlc3BvbnNlEicKBW1lZGlhGAEgAygLMhguc3RhdG9yLnYxLkVuY29kZWRNZWRpdW0iewoNRW5jb2RlZE1lZGl1bRInCghmZWF0dXJlcxgBIAEoCzITLnN0YXRvci52MS5LdlNvdXJjZUgAEg4KBHRleHQYAiABKAlIABIRCgdyZWZ1c2FsGAMgASgJSAASFAoKaXNfbWlzc2luZxgEIAEoCEgAQggKBnJlc3VsdGIGcHJvdG8z", [file_stator_v1_generate]);
+  fileDesc("ChZzdGF0b3IvdjEvZW5jb2RlLnByb3RvEglzdGF0b3IudjEiTQoNRW5jb2RlUmVxdWVzdBISCgpyZXF1ZXN0X2lkGAEgASgJEigKBW1lZGlhGAIgAygLMhkuc3RhdG9yLnYxLk1lZGl1bVRvRW5jb2RlIkYKDk1lZGl1bVRvRW5jb2RlEgoKAmlkGAEgASgJEgwKBGtpbmQYAiABKAkSDAoEdHlwZRgDIAEoCRIMCgRkYXRhGAQgASgMIjkKDkVuY29kZVJlc3BvbnNlEicKBW1lZGlhGAEgAygLMhguc3RhdG9yLnYxLkVuY29kZWRNZWRpdW0ikQEKDUVuY29kZWRNZWRpdW0SJwoIZmVhdHVyZXMYASABKAsyEy5zdGF0b3IudjEuS3ZTb3VyY2VIABIOCgR0ZXh0GAIgASgJSAASEQoHcmVmdXNhbBgDIAEoCUgAEhQKCmlzX21pc3NpbmcYBCABKAhIABIUCgxpc190b29fbGFyZ2UYBSABKAhCCAoGcmVzdWx0YgZwcm90bzM", [file_stator_v1_generate]);
 
 /**
  * One call of a worker's endpoint `encode`. It answers with one EncodeResponse.
@@ -139,6 +139,13 @@ export type EncodedMedium = Message<"stator.v1.EncodedMedium"> & {
     value: boolean;
     case: "isMissing";
   } | { case: undefined; value?: undefined };
+
+  /**
+   * Of a refusal: a smaller medium of the same content would do.
+   *
+   * @generated from field: bool is_too_large = 5;
+   */
+  isTooLarge: boolean;
 };
 
 /**

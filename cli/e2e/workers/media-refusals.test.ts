@@ -1,0 +1,140 @@
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PNG } from "../../../gateway/media/test-media.ts";
+import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
+import { Seer } from "./seer.ts";
+
+/** Media that workers never get to see. */
+const seer = new Seer("seer");
+const blind = new Seer("blind", { media: undefined });
+let gateway: OwnGateway;
+
+beforeAll(async () => {
+  gateway = await startOwnGateway({ seer, blind });
+});
+
+beforeEach(() => {
+  for (const engine of [seer, blind]) engine.requests.length = 0;
+});
+
+const url = (base64: string, type = "image/png") => `data:${type};base64,${base64}`;
+const image = (base64: string) => ({ type: "image_url" as const, image_url: { url: url(base64) } });
+const text = (content: string) => ({ type: "text" as const, text: content });
+
+/** A request that must fail: its status and error. */
+async function refusal(path: string, body: object) {
+  const response = await gateway.post(path, body);
+  const { error } = (await response.json()) as { error: Record<string, unknown> };
+  return { status: response.status, ...error };
+}
+
+describe("refused with the path of the part:", () => {
+  const body = (content: object[], model = "seer") => ({ model, messages: [{ role: "user", content }] });
+
+  test.each([
+    ["text", Buffer.from("no picture at all").toString("base64"), "it is not an image"],
+    ["a picture cut off", PNG.slice(0, 24), "cut off"],
+    ["no base64", `${PNG.slice(0, -4)}!!!!`, "not valid base64"],
+  ])("%s", async (_, data, reason) => {
+    const error = await refusal("/v1/chat/completions", body([image(PNG), image(data)]));
+    expect(error).toMatchObject({
+      status: 400,
+      param: "messages[0].content[1].image_url",
+      code: "invalid_media",
+      message: expect.stringContaining(reason),
+    });
+    expect(seer.requests).toEqual([]);
+  });
+
+  test("a URL, unless the gateway fetches media", async () => {
+    const part = { type: "image_url", image_url: { url: "http://127.0.0.1/cat.png" } };
+    expect(await refusal("/v1/chat/completions", body([part]))).toMatchObject({
+      status: 400,
+      param: "messages[0].content[0].image_url",
+      code: "media_url_not_allowed",
+    });
+  });
+
+  test("a kind that the model does not take", async () => {
+    const part = { type: "video_url", video_url: { url: url(PNG, "video/mp4") } };
+    expect(await refusal("/v1/chat/completions", body([part]))).toMatchObject({
+      status: 400,
+      param: "messages[0].content[0]",
+      code: "unsupported_parameter",
+      message: expect.stringContaining("'text', 'image_url', 'input_audio', 'audio_url'"),
+    });
+  });
+
+  test("a bad picture in Messages and Responses", async () => {
+    const source = { type: "base64", media_type: "image/png", data: "AAAA" };
+    const inMessages = await refusal("/v1/messages", {
+      ...body([{ type: "image", source }]),
+      max_tokens: 10,
+    });
+    expect(inMessages).toMatchObject({
+      status: 400,
+      message: expect.stringContaining("messages[0].content[0].source"),
+    });
+    const content = [{ type: "input_image", image_url: url("AAAA") }];
+    const input = [{ role: "user", content }];
+    expect(await refusal("/v1/responses", { model: "seer", input })).toMatchObject({
+      status: 400,
+      param: "input[0].content[0].image_url",
+    });
+  });
+
+  test("a detail that OpenAI does not have", async () => {
+    for (const detail of ["auto", "low", "high", "original", null]) {
+      const part = { type: "image_url", image_url: { url: url(PNG), detail } };
+      expect((await gateway.post("/v1/chat/completions", body([part]))).status).toBe(200);
+    }
+    const part = { type: "image_url", image_url: { url: url(PNG), detail: "potato" } };
+    expect(await refusal("/v1/chat/completions", body([text("Look:"), part]))).toMatchObject({
+      status: 400,
+      param: "messages[0].content[1].image_url.detail",
+    });
+    const content = [{ type: "input_image", image_url: url(PNG), detail: "potato" }];
+    expect(
+      await refusal("/v1/responses", { model: "seer", input: [{ role: "user", content }] }),
+    ).toMatchObject({ status: 400, param: "input[0].content[0].detail" });
+  });
+
+  test("log probabilities of the prompt, as without media", async () => {
+    for (const content of [[image(PNG)], [text("Hi")]])
+      expect(await refusal("/v1/chat/completions", { ...body(content), prompt_logprobs: 0 })).toMatchObject({
+        status: 400,
+        param: "prompt_logprobs",
+        code: "unsupported_parameter",
+      });
+  });
+
+  test("a file of Anthropic's Files API, also in a tool's result", async () => {
+    const file = { type: "image", source: { type: "file", file_id: "file_1" } };
+    const messages = (part: object) => ({ ...body([part]), max_tokens: 10 });
+    for (const [part, path] of [
+      [file, "messages[0].content[0].source"],
+      [
+        { type: "tool_result", tool_use_id: "a", content: [file] },
+        "messages[0].content[0].content[0].source",
+      ],
+    ] as const)
+      expect(await refusal("/v1/messages", messages(part))).toMatchObject({
+        status: 400,
+        message: expect.stringMatching(`'${path.replaceAll(/[[\]]/g, "\\$&")}'.*'base64'.*'url'`),
+      });
+  });
+
+  test("any medium, where the model takes none", async () => {
+    const chats = await refusal("/v1/chat/completions", body([image(PNG)], "blind"));
+    expect(chats).toMatchObject({
+      status: 400,
+      param: "messages[0].content[0]",
+      code: "unsupported_parameter",
+    });
+    const input = [{ role: "user", content: [{ type: "input_image", image_url: url(PNG) }] }];
+    expect(await refusal("/v1/responses", { model: "blind", input })).toMatchObject({ status: 400 });
+    const source = { type: "base64", media_type: "image/png", data: PNG };
+    const messages = { ...body([{ type: "image", source }], "blind"), max_tokens: 10 };
+    expect(await refusal("/v1/messages", messages)).toMatchObject({ status: 400 });
+    expect(blind.requests).toEqual([]);
+  });
+});
