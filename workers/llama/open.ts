@@ -20,7 +20,7 @@ import { MediaProcess } from "./media/encoding/media-process.ts";
 import type { ProjectorKinds } from "./media/encoding/messages.ts";
 import { featureFormatOf } from "./media/feature-format.ts";
 import { LlamaEncoder } from "./media/llama-encoder.ts";
-import { findMediaPackages, loadedLlama } from "./media/packages.ts";
+import { findMediaPackages, loadedLibraries } from "./media/packages.ts";
 
 /** The model's file and names, and run-time options. */
 export interface LlamaOptions
@@ -138,13 +138,13 @@ async function openProjector(
   const [modelPath, projectorPath] = [resolve(options.modelPath), resolve(mmproj)];
   if (!existsSync(projectorPath)) throw new Error(`There is no projector ${projectorPath} (--mmproj).`);
   const packages = findMediaPackages(dirname(modelPath));
-  const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads });
+  const { llama: library, kernels } = loadedLibraries();
+  const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads, kernels });
   const encoder = new MediaEncoder(media);
   const found = { kinds: media.kinds, featureFormat: await featureFormatOf(projectorPath), encoder };
   if (encodesOnly) return { ...found, answers: undefined };
   const size = { contextLength: contextSize, sequences };
   try {
-    const library = loadedLlama();
     const native = await NativeContext.open({ koffi: packages.koffi, library, modelPath, threads, ...size });
     return { ...found, answers: new MediaAnswers({ native, encoder, log, ...size }) };
   } catch (error) {

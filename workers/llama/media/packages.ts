@@ -27,18 +27,22 @@ export function findMediaPackages(modelFolder: string): MediaPackages {
   );
 }
 
-/**
- * The library of llama.cpp that node-llama-cpp has loaded into this process.
- * @throws Error if there is none
- */
-export function loadedLlama(): string {
+/** Libraries that node-llama-cpp has loaded into this process. */
+export interface LoadedLibraries {
+  readonly llama: string;
+  /** ggml's kernels for this processor; undefined if they are not in a library of their own. */
+  readonly kernels: string | undefined;
+}
+
+/** @throws Error if node-llama-cpp has not loaded llama.cpp */
+export function loadedLibraries(): LoadedLibraries {
   // Otherwise the report asks for the names of all hosts that this process talks to. (Node's types lack the setting.)
   Reflect.set(process.report, "excludeNetwork", true);
   const report: { readonly sharedObjects?: unknown } = process.report.getReport();
   const libraries: unknown[] = Array.isArray(report.sharedObjects) ? report.sharedObjects : [];
-  const found = libraries.find((path) => typeof path === "string" && LIBRARY.test(basename(path)));
-  if (typeof found !== "string") throw new Error("node-llama-cpp has not loaded llama.cpp's library.");
-  return found;
+  const find = (pattern: RegExp) =>
+    libraries.find((path): path is string => typeof path === "string" && pattern.test(basename(path)));
+  const llama = find(/^(?:lib)?llama(?:\.v[\d.]+)?\.(?:so|dylib|dll)$/);
+  if (llama === undefined) throw new Error("node-llama-cpp has not loaded llama.cpp's library.");
+  return { llama, kernels: find(/^(?:lib)?ggml-cpu-\w+\.(?:so|dylib|dll)$/) };
 }
-
-const LIBRARY = /^(?:lib)?llama(?:\.v[\d.]+)?\.(?:so|dylib|dll)$/;

@@ -10,6 +10,8 @@ export interface ProjectorOptions {
   readonly modelPath: string;
   readonly projectorPath: string;
   readonly threads: number;
+  /** A library of ggml with kernels for this processor, if there is one. */
+  readonly kernels?: string | undefined;
 }
 
 /** What a projector takes. */

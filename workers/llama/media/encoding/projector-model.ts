@@ -1,5 +1,6 @@
 import { type MediumPart, packParts } from "../medium-parts.ts";
 import { loadForeign, type Pointer } from "../native/foreign.ts";
+import { takeKernels } from "./kernels.ts";
 import type { ProjectorKinds, ProjectorOptions } from "./messages.ts";
 import { type Chunk, type Projector, projectorOf } from "./projector.ts";
 import { PROJECTOR_STRUCTS } from "./structs.ts";
@@ -18,12 +19,15 @@ export class ProjectorModel {
   readonly #width: number;
 
   /** @throws Error with the reason, as a clause, if the files cannot be used */
-  constructor({ packages, modelPath, projectorPath, threads }: ProjectorOptions) {
-    const functions = projectorOf(loadForeign(packages.koffi, packages.llama, PROJECTOR_STRUCTS));
+  constructor({ packages, modelPath, projectorPath, threads, kernels }: ProjectorOptions) {
+    const library = loadForeign(packages.koffi, packages.llama, PROJECTOR_STRUCTS);
+    const taken = kernels === undefined ? 0 : takeKernels(library, loadForeign(packages.koffi, kernels));
+    const functions = projectorOf(library);
     const model = functions.loadModel(modelPath);
     if (model === null) throw new Error(`llama.cpp cannot load the model ${modelPath}`);
     this.#width = functions.embeddingWidth(model);
-    const projector = functions.load(projectorPath, model, threads);
+    // Flash attention has code of its own, which is the library's slow one.
+    const projector = functions.load(projectorPath, model, { threads, hasFlashAttention: taken === 0 });
     if (projector === null) throw new Error(UNUSABLE);
     this.kinds = { vision: functions.seesImages(projector), audio: functions.hearsAudio(projector) };
     this.#projector = projector;

@@ -9,6 +9,11 @@ export interface Chunk {
   readonly length: number;
 }
 
+export interface LoadOptions {
+  readonly threads: number;
+  readonly hasFlashAttention: boolean;
+}
+
 /** A projector of mtmd, llama.cpp's multimodal library: functions of `tools/mtmd/mtmd.h` and `mtmd-helper.h`. */
 export interface Projector {
   /** Null if the model cannot be loaded. */
@@ -16,7 +21,7 @@ export interface Projector {
   /** How many floats a token of a medium has. */
   embeddingWidth(model: Pointer): number;
   /** Null if the projector cannot be used. */
-  load(path: string, model: Pointer, threads: number): Pointer;
+  load(path: string, model: Pointer, options: LoadOptions): Pointer;
   seesImages(projector: Pointer): boolean;
   hearsAudio(projector: Pointer): boolean;
   /** Null if the bytes cannot be decoded. */
@@ -39,6 +44,8 @@ export interface Projector {
 const MARKER = "<__media__>";
 /** `MTMD_INPUT_CHUNK_TYPE_TEXT` and `MTMD_INPUT_CHUNK_TYPE_IMAGE` */
 const [TEXT, IMAGE] = [0, 1];
+/** `LLAMA_FLASH_ATTN_TYPE_DISABLED` */
+const DISABLED = 0;
 
 export function projectorOf({ koffi, declare, declareSlow }: Foreign): Projector {
   declare("void llama_backend_init()")();
@@ -76,9 +83,10 @@ export function projectorOf({ koffi, declare, declareSlow }: Foreign): Projector
     // Its weights are in the file; nothing here reads them.
     loadModel: (path) => loadModel(path, { ...modelDefaults(), n_gpu_layers: 0, use_extra_bufts: false }),
     embeddingWidth: declare("int32 llama_model_n_embd_inp(void* model)"),
-    load: (path, model, threads) =>
+    load: (path, model, { threads, hasFlashAttention }) =>
       load(path, model, {
         ...defaults(),
+        ...(!hasFlashAttention && { flash_attn_type: DISABLED }),
         use_gpu: false,
         print_timings: false,
         n_threads: threads,

@@ -21,7 +21,7 @@ export interface Foreign {
  * @param koffiPath of the package that calls them
  * @throws Error if the package is another one, cannot be loaded on this machine, or the library has other structs
  */
-export function loadForeign(koffiPath: string, libraryPath: string, structs: Structs): Foreign {
+export function loadForeign(koffiPath: string, libraryPath: string, structs: Structs = NONE): Foreign {
   const koffi: unknown = createRequire(koffiPath)(koffiPath);
   if (!isKoffi(koffi)) throw new Error(`${koffiPath} is not the package koffi.`);
   const library = koffi.load(libraryPath);
@@ -53,6 +53,8 @@ export interface Structs {
    */
   readonly defaults: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
+
+const NONE: Structs = { fields: {}, defaults: {} };
 
 const isKoffi = (module: unknown): module is Koffi =>
   typeof module === "object" && module !== null && "load" in module && "struct" in module;
