@@ -24,7 +24,8 @@ import { ContextEngine, type SharedParts } from "./engine.ts";
 import { Grammars } from "./grammar/grammars.ts";
 import { type AdapterContexts, adapterFiles } from "./lora/adapter-files.ts";
 import { LlamaAdapters } from "./lora/adapters.ts";
-import type { MediaAnswers } from "./media/decoding/media-answers.ts";
+import { MediaAnswers } from "./media/decoding/media-answers.ts";
+import type { NativeContext } from "./media/decoding/native-context.ts";
 import type { MediaEncoder } from "./media/encoding/media-encoder.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
@@ -41,7 +42,10 @@ export interface LlamaEngineOptions extends CardOptions {
 /** What a model with a projector has. */
 export interface LlamaMedia {
   readonly encoder: MediaEncoder;
-  readonly answers: MediaAnswers;
+  /** Computes prompts with media. */
+  readonly native: NativeContext;
+  /** How many of them at once. */
+  readonly sequences: number;
 }
 
 /** A loaded GGUF model. `open.ts` opens it. */
@@ -55,7 +59,9 @@ export class LlamaEngine implements Engine {
   /** Answers without an adapter. */
   readonly #base: ContextEngine;
   readonly #vocabulary: TokenPiece[];
-  readonly #media: LlamaMedia | undefined;
+  readonly #encoder: MediaEncoder | undefined;
+  /** Answers prompts with media. */
+  readonly #media: MediaAnswers | undefined;
   /** Encodes media, if the model has a projector. */
   readonly encode?: (media: readonly MediumToEncode[], signal: AbortSignal) => Promise<readonly Encoded[]>;
   #publish: (events: KvEvent[]) => void = () => {};
@@ -82,13 +88,18 @@ export class LlamaEngine implements Engine {
     };
     this.card = describeModel(model, context, this.#vocabulary, options);
     const { projector } = options;
-    this.#media = projector;
-    if (projector !== undefined) this.encode = (wanted, signal) => projector.encoder.encode(wanted, signal);
+    if (projector === undefined) return;
+    const { encoder } = projector;
+    const { vocabulary, grammars } = { vocabulary: this.#vocabulary, grammars: shared.grammars };
+    const { contextLength } = this.card;
+    this.#encoder = encoder;
+    this.#media = new MediaAnswers({ ...projector, contextLength, grammars, vocabulary, log });
+    this.encode = (wanted, signal) => encoder.encode(wanted, signal);
   }
 
   generate(request: EngineRequest, signal: AbortSignal): AsyncIterable<Delta> {
     if (request.media !== undefined && this.#media !== undefined)
-      return this.#media.answers.generate(request, signal);
+      return this.#media.generate(request, signal);
     return this.#answer(request, signal, (context) => context.generate(request, signal));
   }
 
@@ -122,14 +133,14 @@ export class LlamaEngine implements Engine {
     const sum = (of: (context: ContextEngine) => number) =>
       contexts.reduce((total, each) => total + of(each), 0);
     return {
-      running: sum(({ running }) => running) + (this.#media?.answers.running ?? 0),
-      waiting: sum(({ waiting }) => waiting) + (this.#media?.answers.waiting ?? 0),
+      running: sum(({ running }) => running) + (this.#media?.running ?? 0),
+      waiting: sum(({ waiting }) => waiting) + (this.#media?.waiting ?? 0),
       kvUsage: sum(({ blocks }) => blocks) / (this.card.totalBlocks * contexts.length),
     };
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#media?.answers.close(), this.#media?.encoder.close()]);
+    await Promise.all([this.#media?.close(), this.#encoder?.close()]);
     await this.#llama.dispose();
   }
 

@@ -13,7 +13,6 @@ import type { Engine } from "../engine.ts";
 import { type CardOptions, poolingTypeOf } from "./card.ts";
 import { kvFormat } from "./kv-format.ts";
 import { LlamaEngine } from "./llama-engine.ts";
-import { MediaAnswers } from "./media/decoding/media-answers.ts";
 import { NativeContext } from "./media/decoding/native-context.ts";
 import { MediaEncoder } from "./media/encoding/media-encoder.ts";
 import { MediaProcess } from "./media/encoding/media-process.ts";
@@ -102,7 +101,9 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
       create: (filePath) => model.createContext({ ...settings, lora: { adapters: [{ filePath }] } }),
       bytes: await contextBytes(model, settings),
     },
-    projector: projector?.answers && { encoder: projector.encoder, answers: projector.answers },
+    projector: projector?.native && {
+      ...{ encoder: projector.encoder, native: projector.native, sequences: settings.sequences },
+    },
     kvFormat: await kvFormat(llama, context, options.modelPath),
   });
   try {
@@ -124,12 +125,12 @@ interface OpenProjector {
   readonly featureFormat: string;
   readonly encoder: MediaEncoder;
   /** Undefined if it only encodes. */
-  readonly answers: MediaAnswers | undefined;
+  readonly native: NativeContext | undefined;
 }
 
 /** Undefined without a projector. @throws Error that says what to install, or why the projector cannot be loaded */
 async function openProjector(
-  { mmproj, threads, encodesOnly = false, log, ...options }: LlamaOptions,
+  { mmproj, threads, encodesOnly = false, ...options }: LlamaOptions,
   { contextSize, sequences }: { readonly contextSize: number; readonly sequences: number },
 ): Promise<OpenProjector | undefined> {
   if (mmproj === undefined && encodesOnly)
@@ -142,11 +143,11 @@ async function openProjector(
   const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads, kernels });
   const encoder = new MediaEncoder(media);
   const found = { kinds: media.kinds, featureFormat: await featureFormatOf(projectorPath), encoder };
-  if (encodesOnly) return { ...found, answers: undefined };
+  if (encodesOnly) return { ...found, native: undefined };
   const size = { contextLength: contextSize, sequences };
   try {
     const native = await NativeContext.open({ koffi: packages.koffi, library, modelPath, threads, ...size });
-    return { ...found, answers: new MediaAnswers({ native, encoder, log, ...size }) };
+    return { ...found, native };
   } catch (error) {
     await encoder.close();
     throw error;

@@ -44,6 +44,16 @@ export class Grammars {
     return result;
   }
 
+  /** @throws PlaneError `invalid_request` if llama.cpp cannot use it */
+  check(gbnf: string): void {
+    try {
+      checkGrammar(gbnf, this.#writable);
+    } catch (error) {
+      if (!(error instanceof GrammarError)) throw error;
+      throw new PlaneError("invalid_request", `The grammar is not valid. ${error.message}`);
+    }
+  }
+
   async #compile(gbnf: string): Promise<LlamaGrammar> {
     const known = this.#kept.get(gbnf);
     const compiled = known ?? (await this.#create(gbnf));
@@ -57,12 +67,7 @@ export class Grammars {
   }
 
   async #create(gbnf: string): Promise<LlamaGrammar> {
-    try {
-      checkGrammar(gbnf, this.#writable);
-    } catch (error) {
-      if (!(error instanceof GrammarError)) throw error;
-      throw new PlaneError("invalid_request", `The grammar is not valid. ${error.message}`);
-    }
+    this.check(gbnf);
     return this.#llama.createGrammar({ grammar: gbnf }).catch((cause: unknown) => {
       throw new PlaneError("invalid_request", "The grammar is not valid: llama.cpp cannot read it.", {
         cause,

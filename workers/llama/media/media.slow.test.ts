@@ -157,9 +157,48 @@ describe("a llama worker with a projector", () => {
     await expect(answer([PNG, PNG.slice(0, 80)], { maxTokens: 0 })).rejects.toThrow("Medium 2 of 2");
   });
 
-  test("keeps an answer to a grammar", async () => {
-    const grammar = { gbnf: 'root ::= "yes" | "no"', after: [] };
-    expect(["yes", "no"]).toContain(textOf(tokensOf(await answer([PNG], { grammar }))));
+  describe("a grammar", () => {
+    const yesOrNo = (after: string[] = []) => ({ gbnf: 'root ::= "yes" | "no"', after });
+
+    test.each([{}, { logprobs: 2 }])("is kept to from the beginning (%o)", async (more) => {
+      const ids = tokensOf(await answer([PNG], { grammar: yesOrNo(), ...more }));
+      expect(["yes", "no"]).toContain(textOf(ids));
+    });
+
+    test("is kept to after a text of the answer, and ends it", async () => {
+      const ids = tokensOf(await answer([PNG]));
+      const first = textOf(ids.slice(0, 2));
+      const more = { grammar: yesOrNo([first]), maxTokens: 20 };
+      const deltas = await answer([PNG], more);
+      expect([`${first}yes`, `${first}no`]).toContain(textOf(tokensOf(deltas)));
+      expect(deltas.at(-1)!.finish).toBe("stop");
+      // Another worker has answered a part of it.
+      const part = tokensOf(deltas).slice(0, 3);
+      expect(await continued(part, more)).toBe(textOf(tokensOf(deltas).slice(3)));
+    });
+
+    test.each([
+      ["cannot be read", { gbnf: 'root ::= "yes', after: [] }, "The grammar is not valid"],
+      ["would end llama.cpp", { gbnf: "root ::= root", after: [] }, "The grammar is not valid"],
+    ])("that %s is refused", async (_, grammar, reason) => {
+      await expect(answer([PNG], { grammar })).rejects.toThrow(reason);
+    });
+
+    test("that what has been answered does not fit is refused", async () => {
+      const other = Array.from(await engine.tokenize!("maybe"));
+      await expect(continued(other, { grammar: yesOrNo() })).rejects.toThrow("does not fit the grammar");
+      expect(tokensOf(await answer([PNG], { maxTokens: 1 }))).toHaveLength(1);
+    });
+
+    /** The rest of an answer to a question about a picture. */
+    async function continued(part: readonly number[], more: object): Promise<string> {
+      const [before, after] = await Promise.all([engine.tokenize!(BEFORE), engine.tokenize!(AFTER)]);
+      const request = requestFor(Uint32Array.from([...before, ...after, ...part]), {
+        ...{ answered: part.length, media: [picture(PNG, before.length)], ...more },
+      });
+      const sampling = { ...request.sampling, temperature: 0 };
+      return textOf(tokensOf(await collect(engine.generate({ ...request, sampling }, never))));
+    }
   });
 
   test("gives log probabilities, of which the chosen tokens' are the highest", async () => {

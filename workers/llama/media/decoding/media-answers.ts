@@ -1,5 +1,7 @@
-import { type Logger, messageOf, PlaneError } from "#runtime";
+import { type Logger, messageOf, PlaneError, type TokenPiece } from "#runtime";
 import type { Delta, EngineMedium, EngineRequest } from "../../../engine.ts";
+import type { Grammars } from "../../grammar/grammars.ts";
+import { Trigger } from "../../grammar/trigger.ts";
 import { logitBiasOf, seedOf } from "../../sampling.ts";
 import { reusableLength, SequencePool, type SequenceSlot } from "../../sequence-pool.ts";
 import { type MediaEncoder, undecodable } from "../encoding/media-encoder.ts";
@@ -25,6 +27,8 @@ interface MediaAnswersOptions {
   /** Longest prompt plus answer, in tokens. */
   readonly contextLength: number;
   readonly sequences: number;
+  readonly grammars: Grammars;
+  readonly vocabulary: readonly TokenPiece[];
   readonly log: Logger;
 }
 
@@ -57,7 +61,7 @@ export class MediaAnswers {
       (slot, units) => roomOf(slot.tokens.slice(0, units), this.#sizes.get(slot) ?? NO_SIZES).tokens,
     );
     this.#scheduler = new Scheduler(options.native);
-    this.#samplers = new Samplers(options.native);
+    this.#samplers = new Samplers(options.native, options.vocabulary);
   }
 
   get running(): number {
@@ -176,19 +180,19 @@ export class MediaAnswers {
     signal: AbortSignal,
   ): AsyncGenerator<Delta> {
     const { native, contextLength } = this.#options;
-    const sampler = this.#sampler(request);
+    const sampler = await this.#sampler(request);
     const answer = new TokenQueue();
     const left = new AbortController();
     const stopTokens = new Set(request.stopTokenIds);
     // After the end of a grammar, nothing else can come.
-    const canEnd = !request.ignoreEos || request.grammar !== undefined;
+    const canEnd = () => !request.ignoreEos || sampler.isConstrained;
     const units = [...prompt.tokens];
     const work = new Work({
       ...{ sequence: slot.sequence, parts: plan.parts, position: plan.held.positions, sampler },
       maxTokens: Math.min(request.maxTokens, contextLength - plan.tokens),
       logprobs: request.logprobs,
       signal: AbortSignal.any([signal, left.signal]),
-      isEnd: (token) => stopTokens.has(token) || (canEnd && native.isEnd(token)),
+      isEnd: (token) => stopTokens.has(token) || (canEnd() && native.isEnd(token)),
       onToken(token) {
         units.push(token.id);
         answer.push(token);
@@ -213,20 +217,26 @@ export class MediaAnswers {
     }
   }
 
-  #sampler(request: EngineRequest): Sampler {
-    const { tokens, sampling, grammar } = request;
+  async #sampler(request: EngineRequest): Promise<Sampler> {
+    const { tokens, sampling, grammar, answered = 0 } = request;
+    if (grammar !== undefined) this.#options.grammars.check(grammar.gbnf);
     const sampler = this.#samplers.create({
       ...sampling,
       seed: seedOf(sampling.seed),
       logitBias: logitBiasOf(request),
       penalised: this.#options.contextLength,
-      grammar: grammar?.gbnf,
+      grammar: grammar && { gbnf: grammar.gbnf, trigger: new Trigger(grammar.after) },
     });
-    if (sampler === undefined)
-      throw new PlaneError("invalid_request", "The grammar is not one that llama.cpp reads.");
-    // As in vLLM, `repetition_penalty` covers the prompt; llama.cpp has one list for all penalties.
-    if (sampling.repetitionPenalty !== 1) for (const token of tokens) sampler.accept(token);
-    return sampler;
+    try {
+      // As in vLLM, `repetition_penalty` covers the prompt; llama.cpp has one list for all penalties.
+      if (sampling.repetitionPenalty !== 1) for (const token of tokens) sampler.penalise(token);
+      for (const token of grammar === undefined ? [] : tokens.subarray(tokens.length - answered))
+        if (!this.#options.native.isEnd(token)) await sampler.replay(token);
+      return sampler;
+    } catch (error) {
+      sampler.free();
+      throw error;
+    }
   }
 }
 
@@ -252,7 +262,7 @@ async function naming<Result>(index: number, count: number, work: () => Promise<
 
 /** @throws PlaneError `invalid_request` for what prompts with media cannot have */
 function refuseUnsupported(request: EngineRequest): void {
-  const { media = [], echoLogprobs, loraName, grammar } = request;
+  const { media = [], echoLogprobs, loraName } = request;
   const refuse = (sentence: string): never => {
     throw new PlaneError("invalid_request", sentence);
   };
@@ -264,8 +274,6 @@ function refuseUnsupported(request: EngineRequest): void {
     refuse("This model's worker has no log probabilities of the prompt's tokens if it has media.");
   if (loraName !== undefined)
     refuse("This model's worker computes prompts with media without LoRA adapters.");
-  if (grammar !== undefined && (grammar.after.length > 0 || (request.answered ?? 0) > 0))
-    refuse("This model's worker keeps answers to prompts with media to a grammar only from their beginning.");
 }
 
 function deltaOf(tokens: readonly AnsweredToken[]): Delta {

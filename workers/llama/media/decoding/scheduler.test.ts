@@ -53,12 +53,7 @@ function workOf(sequence: number, parts: readonly MediumPart[], more: Partial<Wo
   const work = new Work({
     ...{ sequence, parts, position: 0, maxTokens: 3, logprobs: undefined },
     signal: new AbortController().signal,
-    sampler: {
-      accept() {},
-      sample: async () => next++,
-      sampleLikely: async () => ({ id: next++, logprob: -1, top: [] }),
-      free() {},
-    },
+    sampler: { sample: async () => ({ id: next++ }) },
     isEnd: (token) => token === END,
     onToken: ({ id }) => tokens.push(id),
     ...more,

@@ -42,21 +42,25 @@ export class TokenCandidates {
   }
 
   fill(logits: Float32Array): void {
-    for (let id = 0; id < logits.length; id++) {
-      const at = id * FIELDS;
-      this.#ids[at] = id;
-      this.#logits[at + 1] = logits[id]!;
-      this.#logits[at + 2] = 0;
-    }
-    this.#array.setBigUint64(DATA, this.#address, true);
-    this.#array.setBigUint64(SIZE, BigInt(logits.length), true);
-    this.#array.setBigInt64(SELECTED, -1n, true);
-    this.#array.setBigUint64(SORTED, 0n, true);
+    for (let id = 0; id < logits.length; id++) this.#set(id, id, logits[id]!);
+    this.#begin(logits.length);
+  }
+
+  /** Makes a token the only one. */
+  fillWith(id: number): void {
+    this.#set(0, id, 0);
+    this.#begin(1);
+  }
+
+  /** Whether samplers have left the first one possible. */
+  get isFirstPossible(): boolean {
+    return this.#logits[1] !== Number.NEGATIVE_INFINITY;
   }
 
   /**
    * The token that was chosen, by the softmax of the logits that samplers have left: after temperature, penalties and bias, as
    * other prompts' answers have them.
+   * @throws Error if samplers have left none
    */
   chosen(count: number): { readonly id: number } & TokenLikelihood {
     if (this.#array.getBigUint64(DATA, true) !== this.#address)
@@ -79,10 +83,26 @@ export class TokenCandidates {
       if (best.length > count) best.pop();
     }
     const selected = Number(this.#array.getBigInt64(SELECTED, true));
+    if (selected < 0 || logitAt(selected) === Number.NEGATIVE_INFINITY)
+      throw new Error("No token of the model is possible here.");
     return {
       id: idAt(selected),
       logprob: logitAt(selected) - total,
       top: best.map((index) => [idAt(index), logitAt(index) - total]),
     };
+  }
+
+  #set(index: number, id: number, logit: number): void {
+    const at = index * FIELDS;
+    this.#ids[at] = id;
+    this.#logits[at + 1] = logit;
+    this.#logits[at + 2] = 0;
+  }
+
+  #begin(count: number): void {
+    this.#array.setBigUint64(DATA, this.#address, true);
+    this.#array.setBigUint64(SIZE, BigInt(count), true);
+    this.#array.setBigInt64(SELECTED, -1n, true);
+    this.#array.setBigUint64(SORTED, 0n, true);
   }
 }

@@ -16,7 +16,7 @@ export interface WorkOptions {
   readonly parts: readonly MediumPart[];
   /** Of the first part. */
   readonly position: number;
-  readonly sampler: Sampler;
+  readonly sampler: Pick<Sampler, "sample">;
   /** At least 1. */
   readonly maxTokens: number;
   /** How many of the most probable tokens come with each; undefined for no log probabilities. */
@@ -107,10 +107,7 @@ export class Work {
    */
   async choose(index: number): Promise<AnswerEnd | undefined> {
     const { sampler, logprobs, maxTokens, isEnd, onToken } = this.#options;
-    const token: AnsweredToken =
-      logprobs === undefined
-        ? { id: await sampler.sample(index) }
-        : await sampler.sampleLikely(index, logprobs);
+    const token = await sampler.sample(index, logprobs);
     if (isEnd(token.id)) return { finish: "stop", stopToken: token.id };
     onToken(token);
     if (++this.#generated === maxTokens) return { finish: "length" };
