@@ -16,7 +16,11 @@ const SHAPES: Record<string, Shape> = {
   true: { schema: true, good: [0, {}], bad: [] },
   "type: string": { schema: { type: "string" }, good: ["", 'a"\\\n\u0001/é😀'], bad: [1, null] },
   "type: integer": { schema: { type: "integer" }, good: [0, -7, 2 ** 53], bad: [1.5, "1", true] },
-  "type: number": { schema: { type: "number" }, good: [0, -0.25, 1e21, 1e-300], bad: ["1"] },
+  "type: number": {
+    schema: { type: "number" },
+    good: [0, -0.25, 1e21, 2e20, 1e-300, -1.0000000000000002e-6],
+    bad: ["1"],
+  },
   "type: boolean": { schema: { type: "boolean" }, good: [true, false], bad: [0, null] },
   "type: null": { schema: { type: "null" }, good: [null], bad: [false] },
   "type: list of types": { schema: { type: ["integer", "null"] }, good: [3, null], bad: [3.5, "a"] },
