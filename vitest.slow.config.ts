@@ -10,6 +10,7 @@ export default defineConfig({
     include: [
       "**/*.slow.test.ts",
       "router-wasm/{exhaustion,merge,model,snapshot}.test.ts",
+      "gateway/adapters/node/{requests,http/answers}.oracle.test.ts",
       "gateway/grammars/random-schemas.test.ts",
       "gateway/routing/cache/event-batch.test.ts",
       "cli/e2e/workers/resumable.test.ts",
