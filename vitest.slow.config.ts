@@ -9,11 +9,14 @@ export default defineConfig({
     ...shared,
     include: [
       "**/*.slow.test.ts",
-      "router-wasm/{merge,model,snapshot}.test.ts",
+      "router-wasm/{exhaustion,merge,model,snapshot}.test.ts",
+      "gateway/adapters/node/{requests,http/answers}.oracle.test.ts",
+      "gateway/grammars/random-schemas.test.ts",
       "gateway/routing/cache/event-batch.test.ts",
       "cli/e2e/workers/resumable.test.ts",
     ],
     exclude: ["**/node_modules/**", "runtime-tests/**"],
-    env: { FUZZ_RUNS: "2000" },
+    // `npm run fuzz:router` runs more.
+    env: { FUZZ_RUNS: "500" },
   },
 });

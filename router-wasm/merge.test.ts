@@ -21,7 +21,7 @@ function overlaps(router: Router, workerOf = (worker: number) => worker) {
   );
 }
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 40);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 15);
 
 const mirrored = (worker: number) => 9 - worker;
 

@@ -561,7 +561,7 @@ function namesOf(symbols: number[], naming: Naming, worker: number): BigUint64Ar
   });
 }
 
-const runs = Number(process.env.FUZZ_RUNS ?? 30);
+const runs = Number(process.env.FUZZ_RUNS ?? 12);
 
 it("agrees with the reference model", { timeout: 3_600_000 }, () => {
   fc.assert(

@@ -61,7 +61,7 @@ describe("a snapshot", () => {
           expect(state(router)).toEqual(state(twin));
         },
       ),
-      { numRuns: Number(process.env.FUZZ_RUNS ?? 40) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 15) },
     );
   });
 
@@ -151,7 +151,7 @@ describe("a snapshot", () => {
         else damaged[damage.at]! ^= damage.change;
         expect(() => restoreRouter(routerModule, OPTIONS, damaged)).toThrow(/snapshot/);
       }),
-      { numRuns: 300 },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 60) },
     );
   });
 });

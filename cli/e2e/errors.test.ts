@@ -2,8 +2,10 @@ import { connect } from "node:net";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { stall } from "../../scripts/testing/stall.ts";
+import { openEcho } from "../../workers/echo/engine.ts";
 import { metric } from "./metrics.ts";
 import { type StatorProcess, startUp } from "./stator-process.ts";
+import { startOwnGateway } from "./workers/own-gateway.ts";
 
 /** Every kind of bad request gets an error in OpenAI's shape, and breaks nothing. */
 let stator: StatorProcess;
@@ -240,15 +242,11 @@ describe("a request", () => {
 
   test("that takes too long ends with 504, or with an error event if the stream has begun", async () => {
     const long = { max_tokens: 500, messages: [{ role: "user", content: "again " }] };
-    const slow = startUp("--engine=echo", "--workers=1", "--delay=50", `--request-timeout=${0.3 * stall()}`);
-    const slowUrl = await slow.url();
-    const answer = await fetch(`${slowUrl}/v1/chat/completions`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ model: "echo", ...long }),
-    });
+    const echo = openEcho({ modelName: "echo", delayMs: 50 });
+    const slow = await startOwnGateway({ echo }, { timeoutMs: 300 * stall() });
+    const answer = await slow.post("/v1/chat/completions", { model: "echo", ...long });
     expectError({ response: answer, body: (await answer.json()) as ErrorBody }, 504, null, "request_timeout");
-    const openai = new OpenAI({ baseURL: `${slowUrl}/v1`, apiKey: "none", maxRetries: 0 });
+    const openai = new OpenAI({ baseURL: `${slow.url}/v1`, apiKey: "none", maxRetries: 0 });
     const stream = await openai.completions.create({
       model: "echo",
       prompt: "again ",
@@ -261,7 +259,6 @@ describe("a request", () => {
     };
     await expect(read()).rejects.toMatchObject({ error: { code: "request_timeout", type: "timeout_error" } });
     expect(text).toMatch(/^a/);
-    expect(await slow.stop()).toBe(0);
   });
 
   test("that is not HTTP gets an answer in the same shape", async () => {

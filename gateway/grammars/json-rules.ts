@@ -5,9 +5,12 @@ import { type Item, oneOf, type Rules, repeat, rule, type Sequence, text } from 
 /** Most blanks at the start of a line. Without a bound, a small model can write blanks for ever. */
 const DEEPEST_INDENT = 24;
 
-/** Most digits before and after the point: any double, but no endless number. */
-const MOST_DIGITS = 20;
-const MOST_DECIMALS = 17;
+/**
+ * Most digits before and after the point: any double as JavaScript writes it, but no endless number. From 1e-6 up to 1e21
+ * it writes no exponent, so five zeros can precede a double's 17 digits (ECMA-262, Number::toString).
+ */
+const MOST_DIGITS = 21;
+const MOST_DECIMALS = 22;
 
 const CONTROLS: Ranges = [[0, 0x1f]];
 const ESCAPED = union(CONTROLS, charactersOf('"\\'));

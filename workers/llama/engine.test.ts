@@ -2,12 +2,9 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelFolder, fetchModel } from "#cli";
 import { createLogger, type KvEvent } from "#runtime";
-import { temporaryFolder } from "../../scripts/testing/temporary-folder.ts";
 import { collect, engineSuite, requestFor, tokensOf } from "../engine.suite.ts";
 import type { Engine } from "../engine.ts";
-import { longestInput } from "./embeddings.ts";
 import { openLlama } from "./open.ts";
-import { MEAN, poolingModel, RANK } from "./test-pooling-model.ts";
 
 const log = createLogger({ name: "test", level: "error" });
 const never = new AbortController().signal;
@@ -105,50 +102,3 @@ describe("llama", () => {
     );
   });
 });
-
-describe("an embedding model", () => {
-  let engine: Engine;
-
-  beforeAll(async () => {
-    engine = await openModel({
-      modelPath: await poolingModel(temporaryFolder(), MEAN),
-      contextLength: 256,
-    });
-  });
-
-  afterAll(() => engine.close());
-
-  test("says so and returns meaningful vectors", async () => {
-    expect(engine.card.apis).toEqual(["embeddings"]);
-    const texts = [
-      "The cat sat on the mat.",
-      "A cat was sitting on a mat.",
-      "Stock markets fell sharply today.",
-    ];
-    const inputs = await Promise.all(texts.map((text) => engine.tokenize!(text)));
-    const [cat, sitting, stocks] = await engine.embed!(inputs, never);
-    expect(cat!.length).toBe(576);
-    expect(cosine(cat!, sitting!)).toBeGreaterThan(cosine(cat!, stocks!));
-    expect(Math.hypot(...cat!)).toBeCloseTo(1, 5);
-    await expect(engine.embed!(inputs, AbortSignal.abort(new Error("gone")))).rejects.toThrow("gone");
-  });
-
-  test("takes inputs as long as its card says", async () => {
-    expect(engine.card.contextLength).toBe(256);
-    const longest = new Uint32Array(256).fill(100);
-    expect((await engine.embed!([longest], never))[0]).toHaveLength(576);
-    // Two places of what the model was trained with stay free.
-    expect(longestInput({ trainContextSize: 512 }, 4096)).toBe(510);
-  });
-});
-
-test("a reranker is refused with a sentence", async () => {
-  const modelPath = await poolingModel(temporaryFolder(), RANK);
-  await expect(openModel({ modelPath })).rejects.toThrow(/is a reranker .* Use an embedding model/);
-});
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array) =>
-    x.reduce((sum, value, index) => sum + value * y[index]!, 0);
-  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
-}

@@ -28,10 +28,17 @@ const textOf = async (picture: Uint8Array) => (await linesOf(picture)).map(({ te
 
 const ordinary = (size = 22): Block => ({ text: SENTENCES, left: 50, top: 50, size });
 const drawn = () => pages.page(860, 420, [ordinary()]);
+/** Three sentences, where the number of lines does not matter: each takes a while. */
+const FEW = SENTENCES.slice(0, 3);
+const drawnFew = () => pages.page(860, 180, [{ ...ordinary(), text: FEW }]);
 const png = async () => (await drawn()).toFormat("png").toBuffer();
 
-async function expectSentences(picture: Uint8Array, least: number): Promise<void> {
-  expect(accuracyOf(await textOf(picture), SENTENCES.join("\n"))).toBeGreaterThan(least);
+async function expectSentences(
+  picture: Uint8Array,
+  least: number,
+  sentences: readonly string[] = SENTENCES,
+): Promise<void> {
+  expect(accuracyOf(await textOf(picture), sentences.join("\n"))).toBeGreaterThan(least);
 }
 
 test("reads a page of ordinary English", async () => {
@@ -76,8 +83,8 @@ test("reads columns one after another, below their heading", async () => {
 });
 
 test.each([90, 180, 270, 4, -7])("reads a page turned by %d degrees", async (degrees) => {
-  const page = (await drawn()).rotate(degrees, { background: "white" });
-  await expectSentences(await page.toFormat("png").toBuffer(), 0.97);
+  const page = (await drawnFew()).rotate(degrees, { background: "white" });
+  await expectSentences(await page.toFormat("png").toBuffer(), 0.97, FEW);
 });
 
 test("reads small print on a large page", async () => {
@@ -86,11 +93,13 @@ test("reads small print on a large page", async () => {
 });
 
 test("reads white on black", async () => {
-  await expectSentences(await (await drawn()).negate({ alpha: false }).toFormat("png").toBuffer(), 0.97);
+  const picture = await (await drawnFew()).negate({ alpha: false }).toFormat("png").toBuffer();
+  await expectSentences(picture, 0.97, FEW);
 });
 
 test.each(["jpeg", "webp", "gif", "avif", "tiff"] as const)("reads %s", async (format) => {
-  await expectSentences(await (await drawn()).toFormat(format, { quality: 70 }).toBuffer(), 0.97);
+  const picture = await (await drawnFew()).toFormat(format, { quality: 70 }).toBuffer();
+  await expectSentences(picture, 0.97, FEW);
 });
 
 test("turns a picture as its EXIF data says, boxes too", async () => {
@@ -106,9 +115,9 @@ test("turns a picture as its EXIF data says, boxes too", async () => {
 });
 
 test("reads a picture that is much longer than wide", async () => {
-  const text = Array.from({ length: 8 }, () => SENTENCES).flat();
+  const text = Array.from({ length: 3 }, () => SENTENCES).flat();
   const page = await pages.page(500, 5000, [
-    ...text.map((sentence, index) => ({ text: [sentence], left: 20, top: 20 + index * 60, size: 14 })),
+    ...text.map((sentence, index) => ({ text: [sentence], left: 20, top: 20 + index * 160, size: 14 })),
   ]);
   const read = await textOf(await page.toFormat("png").toBuffer());
   expect(accuracyOf(read, text.join("\n"))).toBeGreaterThan(0.97);

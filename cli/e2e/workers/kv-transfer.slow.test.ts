@@ -1,5 +1,5 @@
 import { describe } from "vitest";
 import { kvTransferSuite } from "./kv-transfer-suite.ts";
 
-const KINDS = ["nixl", "shared-memory", "tcp"] as const;
+const KINDS = ["auto", "nixl", "shared-memory", "tcp"] as const;
 describe.each(KINDS)("KV of llama.cpp by way of %s", kvTransferSuite);

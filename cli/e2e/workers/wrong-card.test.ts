@@ -3,7 +3,6 @@ import { encodeVocabulary, type Handler, type ModelCard, type RequestPlaneServer
 import { serve } from "#runtime/node";
 import { bytePieces } from "../../../workers/byte-tokens.ts";
 import { openEcho } from "../../../workers/echo/engine.ts";
-import { StatorProcess } from "../stator-process.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 
 describe("a worker that does not check its own card", () => {
@@ -63,31 +62,5 @@ describe("a worker that does not check its own card", () => {
     expect(health.refused).toContainEqual({ name, field, reason: expect.any(String) });
     const models = await (await fetch(`${gateway.url}/v1/models`)).json();
     expect(models.data).toEqual([]);
-  });
-});
-
-describe("stator up with a wrong card", () => {
-  const start = (wrong: object) =>
-    new StatorProcess(
-      ["up", "--port=0", "--config=none", "--engine=cli/e2e/workers/wrong-card.ts", "--workers=1"],
-      { WRONG: JSON.stringify(wrong) },
-    );
-
-  test("exits with the worker's own message", async () => {
-    const stator = start({ blockSize: null });
-    expect(await stator.ended()).toBe(1);
-    expect(stator.stderr).toContain(
-      "The worker 'wrong-0' cannot serve its model: 'blockSize' in its engine's model card",
-    );
-    expect(stator.stdout).toBe("");
-  });
-
-  test("exits with the gateway's message if only the gateway can detect it", async () => {
-    const stator = start({ chatTemplate: "{% for %}" });
-    expect(await stator.ended()).toBe(1);
-    expect(stator.stderr).toMatch(
-      /refused a worker with an invalid model card worker=wrong-0 field=chatTemplate/,
-    );
-    expect(stator.stdout).toBe("");
   });
 });

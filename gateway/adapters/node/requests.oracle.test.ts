@@ -12,7 +12,7 @@ import { startNodeGateway } from "./index.ts";
 // Compares how we read clients' bytes with Node's own server (llhttp): an engine receives only what Node accepts as a
 // request, with the same body; every connection ends, and the gateway keeps running.
 
-const runs = Number(process.env.FUZZ_RUNS ?? 100);
+const runs = Number(process.env.FUZZ_RUNS ?? 50);
 
 /** A request as a server has parsed it. */
 interface Understood {

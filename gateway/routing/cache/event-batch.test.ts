@@ -109,7 +109,7 @@ const batchOf = (hashedWeight: number) => {
 };
 const batch = batchOf(0);
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 30);
 
 describe("a batch of KV events that the core reads", () => {
   test("has the same effect as its events one by one", () => {

@@ -10,7 +10,7 @@ import { NodeHttpTransport } from "./index.ts";
 // Compares how we read engines' answers with third-party parsers: HTTP with undici's (llhttp, in this runtime's
 // fetch), event streams with eventsource-parser. Answers are valid or nearly so, and split at arbitrary points.
 
-const runs = Number(process.env.FUZZ_RUNS ?? 200);
+const runs = Number(process.env.FUZZ_RUNS ?? 80);
 const TIMEOUTS = { connectMs: 5_000, firstByteMs: 5_000, idleMs: 5_000 };
 
 /** The server's next answer, in pieces. */
