@@ -1,8 +1,8 @@
 import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
-import { clientLeft } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import { MediaCountTransfer } from "../../requests/tokens/media-count-transfer.ts";
+import { countCall } from "../../requests/tokens/count-call.ts";
+import { notConnected, type SingleQuestion } from "../../requests/tokens/single-answer.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
 import { inexactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
@@ -10,6 +10,7 @@ import { identified, type OwnPromptMedia } from "./own-media.ts";
 import { beginRequest } from "./request.ts";
 import { requestSalt } from "./request-salt.ts";
 import { samplingOf } from "./sampling.ts";
+import { askWorker } from "./single-answer.ts";
 
 /** A prompt as workers would get it. */
 interface ReadPrompt {
@@ -53,28 +54,28 @@ export async function countMedia(
   { tokens, media }: OwnPromptMedia,
   preferences: RoutePreferences,
 ): Promise<number> {
-  const { requestOptions: options, warnings, running } = dependencies;
   const { requestId } = context.var;
-  const { signal } = context.req.raw;
   const salt = await requestSalt(context, dependencies, model, undefined, tokens);
-  const job = {
-    ...{ requestId, model, preferences, salt },
-    prompt: UNCACHED,
-    media: { tokens, items: identified(media, salt?.namespace) },
-    sampling: samplingOf({}, model),
-    isRepeatable: true,
-    hasFallback: false,
+  const items = identified(media, salt?.namespace).map(({ id: _, ...medium }) => medium);
+  const cacheSalt = salt?.namespace;
+  const request = {
+    ...{ requestId, model: model.card.name, tokens, media: items, sampling: samplingOf({}, model) },
+    ...{ maxTokens: 0, ignoreEos: false, stopTokenIds: [], cacheSalt },
   };
-  return new Promise((resolve, reject) => {
-    const output = { onCount: resolve, onError: reject };
-    const { life } = new MediaCountTransfer(job, output, { options, warnings, running });
-    signal.addEventListener("abort", () => {
-      life.cancel();
-      reject(clientLeft());
-    });
-    if (signal.aborted) reject(clientLeft());
-    else life.start();
-  });
+  const question: SingleQuestion<number> = {
+    ...{ requestId, model, preferences, prompt: UNCACHED, isRepeatable: true, hasFallback: false },
+    // Workers of a model can be of several versions.
+    suits: ({ instance: { card } }) =>
+      items.every(({ kind }) => card.media?.includes(kind)) &&
+      (cacheSalt === undefined || card.features.cacheSalt === true),
+    async ask({ worker: { client, instance }, rank }, call) {
+      if (client === undefined) throw notConnected();
+      const dataParallelRank = instance.card.dataParallelSize > 1 ? rank : undefined;
+      return countCall(client, { ...request, dataParallelRank }, call);
+    },
+    onAnswered: (life) => life.onAnswered(),
+  };
+  return askWorker(question, dependencies, context.req.raw.signal);
 }
 
 /** What the router sees: a prompt that costs nothing, and of which no worker has a block. */

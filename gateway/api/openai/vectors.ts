@@ -1,12 +1,14 @@
 import type { Context } from "hono";
+import { decodeEmbeddings, encodeEmbedRequest, unaryCall } from "#runtime";
 import type { GatewayEnv } from "../../access/env.ts";
-import { type ApiError, clientLeft, contextLengthExceeded, toApiError } from "../../kernel/errors.ts";
+import { contextLengthExceeded, toApiError } from "../../kernel/errors.ts";
 import type { WorkerSide } from "../../models/model.ts";
-import { EmbeddingTransfer } from "../../requests/tokens/embedding-transfer.ts";
+import { notConnected, type SingleQuestion } from "../../requests/tokens/single-answer.ts";
 import { exactPrompt } from "../../routing/prompt.ts";
 import type { GatewayDependencies } from "../dependencies.ts";
 import { FallbackError } from "../fallback-error.ts";
 import { beginRequest, type RequestMeta } from "./request.ts";
+import { askWorker } from "./single-answer.ts";
 
 /** A text to turn into a vector. */
 export interface VectorInput {
@@ -69,31 +71,19 @@ function embed(
   { model, inputs, hasOthers }: VectorRequest,
   { requestId, preferences }: RequestMeta,
   signal: AbortSignal,
-  { requestOptions: options, warnings, running }: GatewayDependencies,
+  dependencies: GatewayDependencies,
 ): Promise<Float32Array[]> {
-  return new Promise((resolve, reject) => {
-    const job = {
-      requestId,
-      model,
-      prompt: exactPrompt(inputs[0]!.tokens),
-      inputs: inputs.map(({ tokens }) => tokens),
-      preferences,
-      isRepeatable: true,
-      hasFallback: hasOthers,
-    };
-    const output = {
-      onVectors: resolve,
-      onError: reject,
-      onFallback: (error: ApiError) => reject(new FallbackError(error)),
-    };
-    const { life } = new EmbeddingTransfer(job, output, { options, warnings, running });
-    signal.addEventListener("abort", () => {
-      life.cancel();
-      reject(clientLeft());
-    });
-    if (signal.aborted) reject(clientLeft());
-    else life.start();
-  });
+  const question: SingleQuestion<Float32Array[]> = {
+    ...{ requestId, model, preferences, isRepeatable: true, hasFallback: hasOthers },
+    prompt: exactPrompt(inputs[0]!.tokens),
+    async ask({ worker: { client } }, call) {
+      if (client === undefined) throw notConnected();
+      const payload = encodeEmbedRequest(inputs.map(({ tokens }) => tokens));
+      return decodeEmbeddings(await unaryCall(client, "embed", payload, call));
+    },
+    onAnswered: (life) => life.onPiece(false),
+  };
+  return askWorker(question, dependencies, signal);
 }
 
 function refuseTooLong({ tokens, param }: VectorInput, { card: { name, contextLength } }: WorkerSide): void {
