@@ -20,12 +20,7 @@ const url = (base64: string, type = "image/png") => `data:${type};base64,${base6
 const image = (base64: string) => ({ type: "image_url" as const, image_url: { url: url(base64) } });
 const text = (content: string) => ({ type: "text" as const, text: content });
 
-/** A request that must fail: its status and error. */
-async function refusal(path: string, body: object) {
-  const response = await gateway.post(path, body);
-  const { error } = (await response.json()) as { error: Record<string, unknown> };
-  return { status: response.status, ...error };
-}
+const refusal = (path: string, body: object) => gateway.refusal(path, body);
 
 describe("refused with the path of the part:", () => {
   const body = (content: object[], model = "seer") => ({ model, messages: [{ role: "user", content }] });

@@ -24,12 +24,7 @@ const text = (content: string) => ({ type: "text" as const, text: content });
 const size = (base64: string) => Buffer.from(base64, "base64").length;
 const PICTURE = `[image image/png ${size(PNG)}]`;
 
-/** A request that must fail: its status and error. */
-async function refusal(path: string, body: object) {
-  const response = await gateway.post(path, body);
-  const { error } = (await response.json()) as { error: Record<string, unknown> };
-  return { status: response.status, ...error };
-}
+const refusal = (path: string, body: object) => gateway.refusal(path, body);
 
 describe("pictures in a tool's result are where the result is", () => {
   const draws = (id: string) => ({

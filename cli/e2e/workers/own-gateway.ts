@@ -21,6 +21,11 @@ export interface OwnGateway {
   readonly logged: readonly Readonly<Record<string, unknown>>[];
   /** Sends a request to the API. */
   post(path: string, body: object): Promise<Response>;
+  /** Sends a request that must fail. @returns its status, and the fields of its error */
+  refusal(
+    path: string,
+    body: object,
+  ): Promise<{ readonly status: number } & Readonly<Record<string, unknown>>>;
 }
 
 const closing: (() => Promise<void>)[] = [];
@@ -81,6 +86,12 @@ export async function startOwnGateway(
   };
   const members = workers.length + (options.engines?.length ?? 0);
   while (ready() < members) await new Promise((resolve) => setImmediate(resolve));
+  const post: OwnGateway["post"] = (path, body) =>
+    fetch(`${url}${path}`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify(body),
+    });
   return {
     url,
     opsUrls: workers.map(({ opsUrl }) => opsUrl),
@@ -89,11 +100,11 @@ export async function startOwnGateway(
     left: (worker) => workers[Object.keys(engines).indexOf(worker)]!.drained,
     kill: (worker) =>
       workers[Object.keys(engines).indexOf(worker)]!.drain({ withinMs: 1_000_000, deadlineMs: 0 }),
-    post: (path, body) =>
-      fetch(`${url}${path}`, {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify(body),
-      }),
+    post,
+    async refusal(path, body) {
+      const response = await post(path, body);
+      const { error } = (await response.json()) as { error: Record<string, unknown> };
+      return { status: response.status, ...error };
+    },
   };
 }
