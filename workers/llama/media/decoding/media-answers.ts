@@ -1,20 +1,11 @@
-import { type Logger, messageOf, PlaneError, type TokenPiece } from "#runtime";
-import type { Delta, EngineMedium, EngineRequest } from "../../../engine.ts";
+import { type Logger, PlaneError, type TokenPiece } from "#runtime";
+import type { Delta, EngineRequest } from "../../../engine.ts";
 import type { Grammars } from "../../grammar/grammars.ts";
 import { Trigger } from "../../grammar/trigger.ts";
 import { logitBiasOf, seedOf } from "../../sampling.ts";
-import { reusableLength, SequencePool, type SequenceSlot } from "../../sequence-pool.ts";
 import { type MediaEncoder, undecodable } from "../encoding/media-encoder.ts";
-import { type MediumPart, unpackParts } from "../medium-parts.ts";
-import {
-  type MediaPrompt,
-  type MediumSize,
-  mediaPromptOf,
-  roomOf,
-  sizeOf,
-  type Unit,
-  unitsBefore,
-} from "./media-prompt.ts";
+import { type MediaPrompt, mediaPromptOf } from "./media-prompt.ts";
+import { MediaSequences, type MediaSlot, type Plan } from "./media-sequences.ts";
 import type { NativeContext } from "./native-context.ts";
 import { type Sampler, Samplers } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -32,44 +23,26 @@ interface MediaAnswersOptions {
   readonly log: Logger;
 }
 
-type Slot = SequenceSlot<number, Unit>;
-
-/** What of a prompt a sequence holds, and what is to be computed. */
-interface Plan {
-  /** How much of the prompt the sequence holds. */
-  readonly held: MediumSize;
-  readonly parts: readonly MediumPart[];
-  /** Of all media in the prompt. */
-  readonly sizes: ReadonlyMap<Unit, MediumSize>;
-  /** All tokens of the prompt, with those of its media. */
-  readonly tokens: number;
-}
-
 /** Answers the prompts with media of a llama worker: several at once, each after the longest prefix that is computed. */
 export class MediaAnswers {
   readonly #options: MediaAnswersOptions;
-  readonly #pool: SequencePool<number, Unit>;
-  /** For each slot, the sizes of the media that it holds. */
-  readonly #sizes = new Map<Slot, ReadonlyMap<Unit, MediumSize>>();
+  readonly #sequences: MediaSequences;
   readonly #scheduler: Scheduler;
   readonly #samplers: Samplers;
 
   constructor(options: MediaAnswersOptions) {
     this.#options = options;
-    this.#pool = new SequencePool(
-      Array.from({ length: options.sequences }, (_, id) => id),
-      (slot, units) => roomOf(slot.tokens.slice(0, units), this.#sizes.get(slot) ?? NO_SIZES).tokens,
-    );
     this.#scheduler = new Scheduler(options.native);
+    this.#sequences = new MediaSequences(options, this.#scheduler);
     this.#samplers = new Samplers(options.native, options.vocabulary);
   }
 
   get running(): number {
-    return this.#pool.running;
+    return this.#sequences.running;
   }
 
   get waiting(): number {
-    return this.#pool.waiting;
+    return this.#sequences.waiting;
   }
 
   /** Frees the context; no request is running. */
@@ -81,99 +54,24 @@ export class MediaAnswers {
   async *generate(request: EngineRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     refuseUnsupported(request);
     if (request.maxTokens === 0) {
-      yield await this.#measured(request, signal);
+      const mediaTokens = await this.#sequences.measure(request, signal);
+      yield { tokenIds: [], mediaTokens, finish: "length" };
       return;
     }
     const prompt = mediaPromptOf(request);
-    const slot = await this.#pool.acquire(prompt, signal);
+    const slot = await this.#sequences.acquire(prompt, signal);
     try {
-      const plan = await this.#plan(slot, prompt, signal);
+      const plan = await this.#sequences.plan(slot, prompt, signal);
       const mediaTokens = plan.tokens - request.tokens.length;
       yield { tokenIds: [], cachedTokens: plan.held.tokens, mediaTokens };
       yield* this.#answer(slot, prompt, plan, request, signal);
     } finally {
-      this.#pool.release(slot);
+      this.#sequences.release(slot);
     }
-  }
-
-  /** How many tokens the media become. */
-  async #measured({ media = [] }: EngineRequest, signal: AbortSignal): Promise<Delta> {
-    let mediaTokens = 0;
-    for (const [index, medium] of media.entries())
-      mediaTokens += await naming(index, media.length, () => this.#options.encoder.measure(medium, signal));
-    return { tokenIds: [], mediaTokens, finish: "length" };
-  }
-
-  /** Truncates the slot to what the prompt may use of it, and encodes the media that it does not hold. */
-  async #plan(slot: Slot, prompt: MediaPrompt, signal: AbortSignal): Promise<Plan> {
-    const units = prompt.tokens;
-    // The last one is always computed: its logits give the answer's first token.
-    const reusable = Math.min(reusableLength(slot, prompt), units.length - 1);
-    const known = this.#sizes.get(slot) ?? NO_SIZES;
-    const count = await this.#truncate(slot, reusable, roomOf(units.slice(0, reusable), known).positions);
-    const held = roomOf(units.slice(0, count), known);
-    const sizes = new Map<Unit, MediumSize>();
-    for (const unit of units.slice(0, count)) if (known.has(unit)) sizes.set(unit, known.get(unit)!);
-    slot.cacheSalt = prompt.cacheSalt;
-    this.#sizes.set(slot, sizes);
-    const parts: MediumPart[] = [];
-    let from = count;
-    for (const [at, medium] of prompt.media) {
-      if (at < count) continue;
-      addText(parts, units.slice(from, at));
-      const encoded = await this.#encoded(prompt, at, medium, signal);
-      sizes.set(units[at]!, sizeOf(encoded));
-      parts.push(...encoded);
-      from = at + 1;
-    }
-    addText(parts, units.slice(from));
-    const { tokens } = roomOf(units, sizes);
-    this.#checkLength(tokens);
-    return { held, parts, sizes, tokens };
-  }
-
-  /** @returns how many units the slot still holds: a model may be able to forget only all */
-  #truncate(slot: Slot, units: number, position: number): Promise<number> {
-    return this.#scheduler.exclusively(() => {
-      const kept = this.#options.native.truncate(slot.sequence, position) ? units : 0;
-      slot.tokens = slot.tokens.slice(0, kept);
-      return kept;
-    });
-  }
-
-  async #encoded(
-    prompt: MediaPrompt,
-    at: number,
-    medium: EngineMedium,
-    signal: AbortSignal,
-  ): Promise<MediumPart[]> {
-    const { native, encoder, log } = this.#options;
-    const read = (features: Uint8Array) => unpackParts(features, native.width, native.vocabularySize);
-    if (medium.encoded !== undefined) {
-      try {
-        return read(medium.encoded);
-      } catch (error) {
-        // The medium itself is of use.
-        log.warn("features of another worker are of no use", { reason: messageOf(error) });
-      }
-    }
-    const id = `${prompt.cacheSalt ?? ""} ${prompt.tokens[at]}`;
-    const index = [...prompt.media.keys()].indexOf(at);
-    const features = await naming(index, prompt.media.size, () => encoder.featuresOf(medium, id, signal));
-    return read(features);
-  }
-
-  #checkLength(tokens: number): void {
-    const { contextLength } = this.#options;
-    if (tokens < contextLength) return;
-    throw new PlaneError(
-      "invalid_request",
-      `The prompt has ${tokens} tokens with its media; this model accepts 1 to ${contextLength - 1}.`,
-    );
   }
 
   async *#answer(
-    slot: Slot,
+    slot: MediaSlot,
     prompt: MediaPrompt,
     plan: Plan,
     request: EngineRequest,
@@ -212,8 +110,7 @@ export class MediaAnswers {
         () => true,
       );
       sampler.free();
-      const computed = hasFailed ? 0 : unitsBefore(work.position, units, plan.sizes);
-      slot.tokens = units.slice(0, computed);
+      this.#sequences.settle(slot, units, hasFailed ? 0 : work.position);
     }
   }
 
@@ -237,26 +134,6 @@ export class MediaAnswers {
       sampler.free();
       throw error;
     }
-  }
-}
-
-const NO_SIZES: ReadonlyMap<Unit, MediumSize> = new Map();
-
-function addText(parts: MediumPart[], units: readonly Unit[]): void {
-  const tokens = Int32Array.from(units.filter((unit) => typeof unit === "number"));
-  if (tokens.length > 0) parts.push({ kind: "text", tokens });
-}
-
-/** Says in a refusal which of several media it is about. */
-async function naming<Result>(index: number, count: number, work: () => Promise<Result>): Promise<Result> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof PlaneError) || count === 1) throw error;
-    throw new PlaneError(
-      error.code,
-      `Medium ${index + 1} of ${count} cannot be decoded: its content is damaged.`,
-    );
   }
 }
 
