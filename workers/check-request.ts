@@ -47,7 +47,7 @@ export function engineFailure(
   { requestId }: Pick<GenerateRequest, "requestId">,
   log: Logger,
 ): PlaneError {
-  if (error instanceof PlaneError && error.code === "invalid_request") return error;
+  if (error instanceof PlaneError && error.isRefusal) return error;
   log.error("the engine failed a request", {
     request: requestId,
     reason: error instanceof Error ? error.stack : String(error),

@@ -50,7 +50,7 @@ export class ApiError extends Error {
 export const invalidRequest = (message: string, param: string | null = null, code = "invalid_value") =>
   new ApiError(400, "invalid_request_error", message, { param, code });
 
-export const contextLengthExceeded = (message: string, param: string) =>
+export const contextLengthExceeded = (message: string, param: string | null) =>
   new ApiError(400, "invalid_request_error", message, { param, code: "context_length_exceeded" });
 
 /** The workers to which a request is bound by its preferences, for errors. */

@@ -40,13 +40,21 @@ export interface CheckedRequest {
 export class RequestMedia {
   readonly #byText = new Map<string, Medium>();
   readonly #readings = new Map<Medium, string>();
+  readonly #paths = new Map<Medium, string>();
 
   get size(): number {
     return this.#byText.size;
   }
 
-  add(text: string, medium: Medium): void {
+  /** @param path of its field in the request */
+  add(text: string, medium: Medium, path?: string): void {
     this.#byText.set(text, medium);
+    if (path !== undefined) this.#paths.set(medium, path);
+  }
+
+  /** Where a medium is in the request; undefined if that is not known. */
+  pathOf(medium: Medium): string | undefined {
+    return this.#paths.get(medium);
   }
 
   /** @param reading text that a model gets in place of the medium */

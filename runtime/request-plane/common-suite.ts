@@ -205,6 +205,18 @@ export function requestPlaneSuite(name: string, newAddress: () => string, contex
       expect(other.messages).toHaveLength(2);
     });
 
+    test("an error says which of the request's media is at fault", async () => {
+      const server = await bench.serve({
+        media: () => {
+          throw new PlaneError("invalid_media", "It is damaged: “à”.", { medium: 12 });
+        },
+      });
+      const client = await bench.connect(server.address);
+      expect(await record(client, "media").outcome).toMatchObject({
+        ...{ code: "invalid_media", message: "It is damaged: “à”.", medium: 12 },
+      });
+    });
+
     test("a request or message over the peer's limit is refused, and the connection stays open", async () => {
       const server = await bench.serve(
         {

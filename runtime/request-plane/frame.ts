@@ -21,7 +21,8 @@ export const frameType = {
   message: 5,
   /** Server: no payload. */
   end: 6,
-  /** u8 index into `planeErrorCodes`, the message in UTF-8. On stream 0 it ends the connection. */
+  /**
+   * u8 index into `planeErrorCodes`, the message in UTF-8, and for one of the request's media a 0 and its number in digits. On stream 0 it ends the connection. */
   error: 7,
   /** On stream 0, no payload: the sender is alive. Only sent to peers that ping too. */
   ping: 8,

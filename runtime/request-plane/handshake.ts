@@ -66,7 +66,8 @@ export function decodeHello(payload: Uint8Array): Hello {
 
 /** The payload of an `error` frame. */
 export function encodeError(error: PlaneError): Uint8Array {
-  const sentence = new TextEncoder().encode(error.message.slice(0, maxSentence));
+  const medium = error.medium === undefined ? "" : `\0${error.medium}`;
+  const sentence = new TextEncoder().encode(error.message.slice(0, maxSentence) + medium);
   const payload = new Uint8Array(1 + sentence.length);
   payload[0] = planeErrorCodes.indexOf(error.code);
   payload.set(sentence, 1);
@@ -76,7 +77,8 @@ export function encodeError(error: PlaneError): Uint8Array {
 /** Decodes an `error` frame; an unknown code becomes `internal`. */
 export function decodeError(payload: Uint8Array): PlaneError {
   const code = planeErrorCodes[payload[0] ?? -1] ?? "internal";
-  return new PlaneError(code, new TextDecoder().decode(payload.subarray(1)));
+  const [message, medium] = new TextDecoder().decode(payload.subarray(1)).split("\0");
+  return new PlaneError(code, message ?? "", { medium: medium === undefined ? undefined : Number(medium) });
 }
 
 /** In characters of at most three UTF-8 bytes each, so that it fits any peer's limit. */

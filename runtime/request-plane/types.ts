@@ -139,16 +139,39 @@ export const planeErrorCodes = [
   "invalid_request",
   "overloaded",
   "internal",
+  "context_length_exceeded",
+  "invalid_media",
 ] as const;
 
 export type PlaneErrorCode = (typeof planeErrorCodes)[number];
 
+/** Codes of requests that are to blame themselves: no other worker could serve them. */
+const REFUSALS: ReadonlySet<PlaneErrorCode> = new Set([
+  "invalid_request",
+  "context_length_exceeded",
+  "invalid_media",
+]);
+
+export interface PlaneErrorOptions extends ErrorOptions {
+  /** Which of the request's media is faulty, from 0, for `invalid_media`. */
+  readonly medium?: number | undefined;
+}
+
 /** An error of the request plane: a code for programs and a message for people. */
 export class PlaneError extends Error {
   readonly code: PlaneErrorCode;
-  constructor(code: PlaneErrorCode, message: string, options?: ErrorOptions) {
+  /** Which of the request's media is faulty, if it is one of them. */
+  readonly medium: number | undefined;
+
+  constructor(code: PlaneErrorCode, message: string, options?: PlaneErrorOptions) {
     super(message, options);
     this.name = "PlaneError";
     this.code = code;
+    this.medium = options?.medium;
+  }
+
+  /** Whether the request itself is to blame; the message is a sentence for the client. */
+  get isRefusal(): boolean {
+    return REFUSALS.has(this.code);
   }
 }

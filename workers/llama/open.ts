@@ -141,7 +141,7 @@ async function openProjector(
   const packages = findMediaPackages(dirname(modelPath));
   const { llama: library, kernels } = loadedLibraries();
   const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads, kernels });
-  const encoder = new MediaEncoder(media);
+  const encoder = new MediaEncoder(media, contextSize);
   const found = { kinds: media.kinds, featureFormat: await featureFormatOf(projectorPath), encoder };
   if (encodesOnly) return { ...found, native: undefined };
   const size = { contextLength: contextSize, sequences };

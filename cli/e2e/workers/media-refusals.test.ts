@@ -1,4 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PlaneError } from "#runtime";
 import { PNG } from "../../../gateway/media/test-media.ts";
 import { type OwnGateway, startOwnGateway } from "./own-gateway.ts";
 import { Seer } from "./seer.ts";
@@ -14,6 +15,7 @@ beforeAll(async () => {
 
 beforeEach(() => {
   for (const engine of [seer, blind]) engine.requests.length = 0;
+  seer.refuses = undefined;
 });
 
 const url = (base64: string, type = "image/png") => `data:${type};base64,${base64}`;
@@ -131,5 +133,46 @@ describe("refused with the path of the part:", () => {
     const messages = { ...body([{ type: "image", source }], "blind"), max_tokens: 10 };
     expect(await refusal("/v1/messages", messages)).toMatchObject({ status: 400 });
     expect(blind.requests).toEqual([]);
+  });
+});
+
+describe("what an engine refuses", () => {
+  const source = { type: "base64", media_type: "image/png", data: PNG };
+  const content = [text("Which is larger?"), image(PNG), image(PNG)];
+  const requests = [
+    ["/v1/chat/completions", "messages[0].content[2].image_url", { messages: [{ role: "user", content }] }],
+    [
+      "/v1/responses",
+      "input[0].content[1].image_url",
+      {
+        input: [{ role: "user", content: [1, 2].map(() => ({ type: "input_image", image_url: url(PNG) })) }],
+      },
+    ],
+    [
+      "/v1/messages",
+      "messages[0].content[1].source",
+      { max_tokens: 9, messages: [{ role: "user", content: [1, 2].map(() => ({ type: "image", source })) }] },
+    ],
+    [
+      "/v1/messages/count_tokens",
+      "messages[0].content[1].source",
+      { messages: [{ role: "user", content: [1, 2].map(() => ({ type: "image", source })) }] },
+    ],
+  ] as const;
+
+  test.each(requests)("of the media has its path: %s", async (path, param, body) => {
+    seer.refuses = new PlaneError("invalid_media", "The file is damaged. Send it whole.", { medium: 1 });
+    const error = await refusal(path, { model: "seer", ...body });
+    const message = `Invalid value for '${param}'. The file is damaged. Send it whole.`;
+    expect(error).toMatchObject({ status: 400, message });
+    if (!path.startsWith("/v1/messages")) expect(error).toMatchObject({ param, code: "invalid_media" });
+    expect(seer.requests).toHaveLength(1);
+  });
+
+  test.each(requests)("for its length says so in the API's own way: %s", async (path, _, body) => {
+    seer.refuses = new PlaneError("context_length_exceeded", "The prompt has 9 tokens. Shorten it.");
+    const error = await refusal(path, { model: "seer", ...body });
+    expect(error).toMatchObject({ status: 400, message: "The prompt has 9 tokens. Shorten it." });
+    if (!path.startsWith("/v1/messages")) expect(error).toMatchObject({ code: "context_length_exceeded" });
   });
 });

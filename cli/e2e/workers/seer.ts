@@ -1,4 +1,4 @@
-import type { PromptMedium } from "#runtime";
+import type { PlaneError, PromptMedium } from "#runtime";
 import type { Delta, Engine, EngineRequest } from "#workers";
 import { bytePieces, bytesOfTokens, END_TOKEN, tokenizeBytes } from "../../../workers/byte-tokens.ts";
 import { byteCard } from "./byte-card.ts";
@@ -16,6 +16,8 @@ export class Seer implements Engine {
   isHasty = false;
   /** Fails once, before the answer's last token or a count. */
   fails = false;
+  /** With what it refuses requests. */
+  refuses: PlaneError | undefined;
   /** Called when an answer has its first tokens, and when one fails or is cancelled. */
   onBegun: () => void = () => {};
   onFailed: () => void = () => {};
@@ -43,6 +45,7 @@ export class Seer implements Engine {
   async *generate(request: EngineRequest, signal: AbortSignal): AsyncGenerator<Delta> {
     const { tokens, media = [] } = request;
     this.requests.push(request);
+    if (this.refuses !== undefined) throw this.refuses;
     signal.addEventListener("abort", () => this.onCancelled());
     const mediaTokens = media.length * MEDIUM_TOKENS;
     if (request.maxTokens === 0 && !this.isHasty) {

@@ -46,7 +46,7 @@ export interface ChatPrompt {
 export async function readChat(model: WorkerSide, question: ChatQuestion): Promise<ChatPrompt> {
   const { calls, maxTokens, structured, param } = question;
   const { text, ...divided } = await writeConversation(model, question, calls.tools);
-  const prompt = await placed(divided, withBos(divided.written, model.card));
+  const prompt = await placed(question, divided, withBos(divided.written, model.card));
   return {
     ...prompt,
     maxTokens: answerTokens(prompt.tokens.length, maxTokens, model, param),
@@ -67,7 +67,7 @@ export async function readConversation(
   hasBos: boolean,
 ): Promise<Pick<ChatPrompt, "tokens" | "media">> {
   const divided = await writeConversation(model, question, tools);
-  return placed(divided, hasBos ? withBos(divided.written, model.card) : divided.written);
+  return placed(question, divided, hasBos ? withBos(divided.written, model.card) : divided.written);
 }
 
 /** A rendered conversation. */
@@ -91,11 +91,16 @@ async function writeConversation(
 }
 
 /** @param tokens those written, perhaps after a first one */
-async function placed({ written, shown, positions }: Written, tokens: Uint32Array) {
+async function placed(
+  { media, param }: Pick<ChatQuestion, "media" | "param">,
+  { written, shown, positions }: Written,
+  tokens: Uint32Array,
+) {
   if (shown.length === 0) return { tokens, media: undefined };
   const shift = tokens.length - written.length;
   const shifted = positions.map((position) => position + shift);
-  return { tokens, media: await ownPrompt(tokens, shown, shifted) };
+  const located = shown.map((medium) => [medium, media?.pathOf(medium)] as const);
+  return { tokens, media: await ownPrompt(tokens, located, shifted, param) };
 }
 
 /** Tokenizes texts one by one, so that none of their tokens reaches over a medium between two of them. */

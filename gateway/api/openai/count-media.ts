@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { GatewayEnv } from "../../access/env.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { countCall } from "../../requests/tokens/count-call.ts";
+import { mediaError } from "../../requests/tokens/media-error.ts";
 import { notConnected, type SingleQuestion } from "../../requests/tokens/single-answer.ts";
 import type { RoutePreferences } from "../../routing/preferences.ts";
 import { inexactPrompt } from "../../routing/prompt.ts";
@@ -51,12 +52,12 @@ export async function countMedia(
   context: Context<GatewayEnv>,
   dependencies: GatewayDependencies,
   model: WorkerSide,
-  { tokens, media }: OwnPromptMedia,
+  { tokens, media, param }: OwnPromptMedia,
   preferences: RoutePreferences,
 ): Promise<number> {
   const { requestId } = context.var;
   const salt = await requestSalt(context, dependencies, model, undefined, tokens);
-  const items = identified(media, salt?.namespace).map(({ id: _, ...medium }) => medium);
+  const items = identified(media, salt?.namespace).map(({ id: _, path: __, ...medium }) => medium);
   const cacheSalt = salt?.namespace;
   const request = {
     ...{ requestId, model: model.card.name, tokens, media: items, sampling: samplingOf({}, model) },
@@ -73,6 +74,7 @@ export async function countMedia(
       const dataParallelRank = instance.card.dataParallelSize > 1 ? rank : undefined;
       return countCall(client, { ...request, dataParallelRank }, call);
     },
+    errorOf: (error) => mediaError(error, { items: media, param }),
     onAnswered: (life) => life.onAnswered(),
   };
   return askWorker(question, dependencies, context.req.raw.signal);

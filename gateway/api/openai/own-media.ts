@@ -50,7 +50,7 @@ export async function readOwnMedia(
   const fields = await readWholeMedia(body, access.media, owner);
   for (const { field, medium } of fields) {
     requireKind(medium, field, kinds);
-    media.add(field.text, medium);
+    media.add(field.text, medium, field.path);
   }
   if (model.card.media === undefined && fields.length > 0)
     await replaceByReadings(context, dependencies, model, media, fields);
@@ -64,10 +64,18 @@ function requireKind({ kind, info }: Medium, { path }: MediaField, kinds: Prompt
   throw new ApiError(400, "invalid_request_error", text, { param: path, code: "unsupported_parameter" });
 }
 
+interface OwnMedium extends PromptMedium {
+  readonly identity: string;
+  /** Where it is in the request. */
+  readonly path: string | undefined;
+}
+
 /** A prompt with media, as workers get it: nothing in it stands for them. */
 export interface OwnPromptMedia {
   readonly tokens: Uint32Array;
-  readonly media: readonly (PromptMedium & { readonly identity: string })[];
+  readonly media: readonly OwnMedium[];
+  /** The field of the request that has the conversation. */
+  readonly param: string;
   /** The same as the router compares it with others. */
   readonly prompt: Prompt;
 }
@@ -80,17 +88,19 @@ const USUAL_TOKENS = 256;
 
 /**
  * @param positions how many of the tokens precede each medium
+ * @param param the field of the request that has the conversation
  */
 export async function ownPrompt(
   tokens: Uint32Array,
-  media: readonly Medium[],
+  media: readonly (readonly [medium: Medium, path: string | undefined])[],
   positions: readonly number[],
+  param: string,
 ): Promise<OwnPromptMedia> {
   const all = new Uint32Array(tokens.length + media.length * USUAL_TOKENS);
   const placed: PlacedMedia[] = [];
-  const own: (PromptMedium & { readonly identity: string })[] = [];
+  const own: OwnMedium[] = [];
   let from = 0;
-  for (const [index, medium] of media.entries()) {
+  for (const [index, [medium, path]] of media.entries()) {
     const position = positions[index]!;
     all.set(tokens.subarray(from, position), from + index * USUAL_TOKENS);
     from = position;
@@ -98,11 +108,11 @@ export async function ownPrompt(
     placed.push({ identity, offset: position + index * USUAL_TOKENS, length: USUAL_TOKENS });
     const kind = mediaKinds.find((each) => each === medium.kind);
     if (kind !== undefined)
-      own.push({ kind, type: mediaTypeOf(medium), position, data: medium.bytes(), identity });
+      own.push({ kind, type: mediaTypeOf(medium), position, data: medium.bytes(), identity, path });
   }
   all.set(tokens.subarray(from), from + media.length * USUAL_TOKENS);
   // How many tokens the worker makes of a medium is not known, so these only serve to compare requests.
-  return { tokens, media: own, prompt: { ...exactPrompt(all), media: placed, isExact: false } };
+  return { tokens, media: own, param, prompt: { ...exactPrompt(all), media: placed, isExact: false } };
 }
 
 /** Media with ids that only requests of one cache namespace have in common. */

@@ -67,7 +67,9 @@ export async function respond(
       requestId,
       model,
       prompt: media?.prompt ?? exactPrompt(tokens),
-      ...(media && { media: { tokens, items: identified(media.media, salts[prompt]?.namespace) } }),
+      ...(media && {
+        media: { tokens, items: identified(media.media, salts[prompt]?.namespace), param: media.param },
+      }),
       salt: adapter === undefined ? salts[prompt] : { ...salts[prompt], loraName: adapter },
       maxTokens,
       sampling: forChoice(sampling, index),

@@ -2,6 +2,7 @@ import type { PlaneError } from "#runtime";
 import {
   type ApiError,
   type BoundTo,
+  contextLengthExceeded,
   deadlineExceeded,
   invalidRequest,
   noWorkerReady,
@@ -36,6 +37,10 @@ export function callError(
         : requestTimedOut(timeoutMs / 1000);
     case "invalid_request":
       return invalidRequest(error.message);
+    case "invalid_media":
+      return invalidRequest(error.message, null, "invalid_media");
+    case "context_length_exceeded":
+      return contextLengthExceeded(error.message, null);
     case "overloaded":
     case "draining":
       return noWorkerReady(model, boundTo);

@@ -34,11 +34,15 @@ export interface JobMedia {
   /** With nothing in the place of media. */
   readonly tokens: Uint32Array;
   readonly items: readonly JobMedium[];
+  /** The field of the request that has the conversation. */
+  readonly param: string;
 }
 
 export interface JobMedium extends PromptMedium {
   /** What encode workers know it by: the same for the same bytes, and only in requests that may share a cache. */
   readonly id: string;
+  /** Where it is in the request. */
+  readonly path: string | undefined;
 }
 
 export interface AnswerReading {

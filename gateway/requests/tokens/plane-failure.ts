@@ -4,18 +4,15 @@ import type { WorkerMember } from "../../models/members/member.ts";
 import type { AttemptFailure } from "../attempts.ts";
 import type { Life } from "../life.ts";
 
-/** Codes with which a worker refuses a request before it has begun, and what each such attempt counts as. */
+/** Codes with which a worker puts off a request before it has begun, and what each such attempt counts as. */
 const REFUSALS: ReadonlyMap<PlaneErrorCode, AttemptFailure> = new Map([
   ["overloaded", "answered"],
   // Many workers can leave at once.
   ["draining", "unsent"],
 ]);
 
-/** Whether a worker has refused a request before it has begun. */
+/** Whether a worker has put off a request before it has begun. */
 export const isRefusal = ({ code }: PlaneError): boolean => REFUSALS.has(code);
-
-/** Codes that do not count against the worker. */
-const BLAMELESS = new Set(["invalid_request", "deadline_exceeded"]);
 
 /**
  * Reports the failure of a request-plane call to the request's life.
@@ -30,6 +27,7 @@ export function reportCallFailure(
 ): void {
   const refusal = failure === undefined ? REFUSALS.get(error.code) : undefined;
   if (refusal !== undefined) life.refuse(clientError, refusal);
-  else if (BLAMELESS.has(error.code)) life.fail(clientError);
+  // The worker is not to blame.
+  else if (error.isRefusal || error.code === "deadline_exceeded") life.fail(clientError);
   else life.break({ reason: error.message, failure: failure ?? "lost", cause: error });
 }

@@ -13,6 +13,8 @@ export interface SingleQuestion<Answer> extends LifeJob<WorkerMember> {
   suits?(worker: WorkerMember): boolean;
   /** @throws PlaneError, or the signal's reason */
   ask(route: Route<WorkerMember>, call: CallLimits): Promise<Answer>;
+  /** The error for the client, if the worker's has one of its own. */
+  errorOf?(error: PlaneError): ApiError | undefined;
   /** Called with the answer, before its end is reported. */
   onAnswered(life: Life<WorkerMember>): void;
 }
@@ -90,7 +92,8 @@ export class SingleAnswerTransfer<Answer> implements Transfer<WorkerMember> {
 
   failureOf(cause: unknown): ApiError {
     const boundTo = this.#question.model.admission.boundTo(this.routeRequest([]));
-    return callError(planeError(cause), this.#bounds, boundTo);
+    const error = planeError(cause);
+    return this.#question.errorOf?.(error) ?? callError(error, this.#bounds, boundTo);
   }
 
   onCancelled(): void {}

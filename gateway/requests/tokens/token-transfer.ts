@@ -15,6 +15,7 @@ import type { NextStep, Transfer } from "../transfer.ts";
 import { AnswerReader } from "./answer-reader.ts";
 import { MediaFeaturesStage } from "./encode/media-features.ts";
 import type { TokenJob, TokenOutput, Usage } from "./job.ts";
+import { mediaError } from "./media-error.ts";
 import { reportCallFailure } from "./plane-failure.ts";
 import { PrefillHandoff } from "./prefill-handoff.ts";
 import { SilenceTimer } from "./silence-timer.ts";
@@ -209,7 +210,9 @@ export class TokenTransfer implements Transfer<WorkerMember> {
 
   failureOf(cause: unknown): ApiError {
     const error = cause instanceof PlaneError ? cause : new PlaneError("internal", String(cause));
-    return callError(error, this.#bounds, this.#boundTo, this.hasBegun);
+    const { media } = this.#job;
+    const refusal = media && mediaError(error, media);
+    return refusal ?? callError(error, this.#bounds, this.#boundTo, this.hasBegun);
   }
 
   onCancelled(isAnswering: boolean): void {

@@ -94,7 +94,7 @@ export class WorkerRequest {
       ...(namespace !== undefined && { cacheSalt: namespace }),
       ...(sharedBlocks && { sharedTokens: sharedBlocks * model.blockSize }),
       ...(media !== undefined && {
-        media: media.items.map(({ id, ...medium }) => ({ ...medium, features: features?.get(id) })),
+        media: media.items.map(({ id, path: _, ...medium }) => ({ ...medium, features: features?.get(id) })),
       }),
       ...(echoLogprobs && !this.#answer.hasBegun && { echoLogprobs }),
       ...(worker.instance.card.dataParallelSize > 1 && { dataParallelRank: rank }),

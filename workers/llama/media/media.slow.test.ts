@@ -154,7 +154,9 @@ describe("a llama worker with a projector", () => {
     expect(await answer([PNG, OTHER_PNG], { maxTokens: 0 })).toEqual([
       { tokenIds: [], mediaTokens: 2 * PICTURE_TOKENS, finish: "length" },
     ]);
-    await expect(answer([PNG, PNG.slice(0, 80)], { maxTokens: 0 })).rejects.toThrow("Medium 2 of 2");
+    await expect(answer([PNG, PNG.slice(0, 80)], { maxTokens: 0 })).rejects.toMatchObject({
+      ...{ code: "invalid_media", medium: 1 },
+    });
   });
 
   describe("a grammar", () => {
@@ -248,7 +250,7 @@ describe("a llama worker with a projector", () => {
   });
 
   test.each([
-    ["a picture that cannot be decoded", [PNG.slice(0, 80)], {}, "cannot be decoded"],
+    ["a picture that cannot be decoded", [PNG.slice(0, 80)], {}, "damaged"],
     ["the prompt's log probabilities", [PNG], { echoLogprobs: true }, "log probabilities"],
     ["a LoRA adapter", [PNG], { loraName: "poet" }, "LoRA"],
     ["other formats", [], { media: [picture(JPEG, 0, "image/webp")] }, "Send PNG"],
@@ -259,7 +261,7 @@ describe("a llama worker with a projector", () => {
 
   test("refuses a prompt that is too long with its pictures", async () => {
     await expect(answer(Array.from({ length: 40 }, () => PNG))).rejects.toThrow(
-      "this model accepts 1 to 511",
+      "this model has a context of 512",
     );
     expect(tokensOf(await answer([PNG], { maxTokens: 1 }))).toHaveLength(1);
   });

@@ -125,8 +125,7 @@ export class EncodeCall implements SharedWork<Answers> {
   #onError(error: PlaneError): void {
     if (this.#isOver) return;
     const isRefused = isRefusal(error);
-    if (!isRefused && error.code !== "invalid_request")
-      this.#options.encoder.reportFailure(messageOf(error), false);
+    if (!isRefused && !error.isRefusal) this.#options.encoder.reportFailure(messageOf(error), false);
     this.#fail(new EncodeError(isRefused ? "encoder_refused" : failureOf(error), error.message));
   }
 

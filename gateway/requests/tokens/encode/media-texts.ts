@@ -21,7 +21,7 @@ export interface ReadTextsOptions {
   readonly signal: AbortSignal;
 }
 
-type MediumToRead = Omit<JobMedium, "position" | "features">;
+type MediumToRead = Omit<JobMedium, "position" | "features" | "path">;
 
 /** How many readers a medium is sent to, one after another. */
 const MOST_READERS = 3;

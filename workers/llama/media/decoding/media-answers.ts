@@ -137,15 +137,15 @@ export class MediaAnswers {
   }
 }
 
-/** @throws PlaneError `invalid_request` for what prompts with media cannot have */
+/** @throws PlaneError `invalid_media` or `invalid_request` for what prompts with media cannot have */
 function refuseUnsupported(request: EngineRequest): void {
   const { media = [], echoLogprobs, loraName } = request;
   const refuse = (sentence: string): never => {
     throw new PlaneError("invalid_request", sentence);
   };
-  for (const { kind, type } of media) {
+  for (const [medium, { kind, type }] of media.entries()) {
     const obstacle = undecodable(kind, type);
-    if (obstacle !== undefined) refuse(obstacle);
+    if (obstacle !== undefined) throw new PlaneError("invalid_media", obstacle, { medium });
   }
   if (echoLogprobs)
     refuse("This model's worker has no log probabilities of the prompt's tokens if it has media.");

@@ -68,7 +68,7 @@ export class MediaSequences {
 
   /**
    * Truncates the slot to what the prompt may use of it, and encodes the media that it does not hold.
-   * @throws PlaneError `invalid_request` if a medium cannot be decoded, or the prompt is too long
+   * @throws PlaneError `invalid_media` or `context_length_exceeded`
    */
   async plan(slot: MediaSlot, prompt: MediaPrompt, signal: AbortSignal): Promise<Plan> {
     const units = prompt.tokens;
@@ -82,6 +82,7 @@ export class MediaSequences {
     slot.cacheSalt = prompt.cacheSalt;
     this.#sizes.set(slot, sizes);
     const parts: MediumPart[] = [];
+    let tokens = roomOf(units, sizes).tokens - prompt.media.size + sizes.size;
     let from = count;
     for (const [at, medium] of prompt.media) {
       if (at < count) continue;
@@ -90,9 +91,11 @@ export class MediaSequences {
       sizes.set(units[at]!, sizeOf(encoded));
       parts.push(...encoded);
       from = at + 1;
+      // Before others are encoded for nothing.
+      tokens += sizeOf(encoded).tokens;
+      this.#checkLength(tokens);
     }
     addText(parts, units.slice(from));
-    const { tokens } = roomOf(units, sizes);
     this.#checkLength(tokens);
     return { held, parts, tokens };
   }
@@ -124,7 +127,7 @@ export class MediaSequences {
     }
     const id = `${prompt.cacheSalt ?? ""} ${prompt.tokens[at]}`;
     const index = [...prompt.media.keys()].indexOf(at);
-    const features = await naming(index, prompt.media.size, () => encoder.featuresOf(medium, id, signal));
+    const features = await naming(index, () => encoder.featuresOf(medium, id, signal));
     return read(features);
   }
 
@@ -132,16 +135,16 @@ export class MediaSequences {
     const { contextLength } = this.#options;
     if (tokens < contextLength) return;
     throw new PlaneError(
-      "invalid_request",
-      `The prompt has ${tokens} tokens with its media; this model accepts 1 to ${contextLength - 1}.`,
+      "context_length_exceeded",
+      `The prompt has at least ${tokens} tokens with its media, and this model has a context of ${contextLength}. Shorten it, or send fewer or smaller media.`,
     );
   }
 
-  /** How many tokens the media of a prompt become. @throws PlaneError `invalid_request` if one cannot be decoded */
+  /** How many tokens the media of a prompt become. @throws PlaneError `invalid_media` if one cannot be decoded */
   async measure({ media = [] }: EngineRequest, signal: AbortSignal): Promise<number> {
     let tokens = 0;
     for (const [index, medium] of media.entries())
-      tokens += await naming(index, media.length, () => this.#options.encoder.measure(medium, signal));
+      tokens += await naming(index, () => this.#options.encoder.measure(medium, signal));
     return tokens;
   }
 }
@@ -153,15 +156,12 @@ function addText(parts: MediumPart[], units: readonly Unit[]): void {
   if (tokens.length > 0) parts.push({ kind: "text", tokens });
 }
 
-/** Says in a refusal which of several media it is about. */
-async function naming<Result>(index: number, count: number, work: () => Promise<Result>): Promise<Result> {
+/** Says in a refusal which of the media it is about. */
+async function naming<Result>(medium: number, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof PlaneError) || count === 1) throw error;
-    throw new PlaneError(
-      error.code,
-      `Medium ${index + 1} of ${count} cannot be decoded: its content is damaged.`,
-    );
+    if (!(error instanceof PlaneError)) throw error;
+    throw new PlaneError(error.code, error.message, { medium });
   }
 }

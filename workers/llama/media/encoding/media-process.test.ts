@@ -72,16 +72,20 @@ test("says what the projector takes", () => {
 
 test("encodes a medium, and counts its tokens", async () => {
   expect(await media.measure(GOOD!)).toEqual({ kind: "measured", tokens: 3 });
-  const end = await media.encode(GOOD!);
-  if (end.kind !== "encoded") throw new Error(end.message);
+  const end = await media.encode(GOOD!, 3);
+  if (end.kind !== "encoded") throw new Error(`The medium is ${end.kind}.`);
   expect(end.tokens).toBe(3);
   expect(unpackParts(end.features, 2, 10)).toEqual([
     { kind: "rows", count: 3, positions: 3, isCausal: false, embeddings: new Float32Array(6).fill(7) },
   ]);
 });
 
+test("only measures a medium that is more tokens than it may be", async () => {
+  expect(await media.encode(GOOD!, 2)).toEqual({ kind: "measured", tokens: 3 });
+});
+
 test("refuses a medium that cannot be decoded", async () => {
-  for (const end of [await media.encode(DAMAGED!), await media.measure(DAMAGED!)])
+  for (const end of [await media.encode(DAMAGED!, 3), await media.measure(DAMAGED!)])
     expect(end).toMatchObject({ kind: "refused", message: expect.stringContaining("damaged") });
 });
 
@@ -89,8 +93,8 @@ test.each([
   ["crashes", CRASH],
   ["fails", FAIL],
 ])("starts again after it %s", async (_, data) => {
-  expect((await media.encode(data!)).kind).toBe("failed");
-  expect((await media.encode(GOOD!)).kind).toBe("encoded");
+  expect((await media.encode(data!, 3)).kind).toBe("failed");
+  expect((await media.encode(GOOD!, 3)).kind).toBe("encoded");
 });
 
 test.each([

@@ -30,10 +30,12 @@ export class MediaProcess {
     return this.#kinds;
   }
 
-  /** Encodes one medium; the next order must wait for its end. */
-  async encode(data: Uint8Array): Promise<EncodeEnd> {
-    const end = await this.#work({ kind: "encode", data });
-    return end.kind === "measured" ? FOREIGN : end;
+  /**
+   * Encodes one medium; the next order must wait for its end.
+   * @param most tokens that it may be; if it is more, it is only measured
+   */
+  encode(data: Uint8Array, most: number): Promise<EncodeEnd | MeasureEnd> {
+    return this.#work({ kind: "encode", data, most });
   }
 
   /** Counts the tokens of one medium; the next order must wait for its end. */

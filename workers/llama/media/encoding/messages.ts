@@ -3,7 +3,9 @@ import type { MediaPackages } from "../packages.ts";
 /** To the process that encodes media. */
 export type ToProcess =
   | ({ readonly kind: "open" } & ProjectorOptions)
-  | { readonly kind: "measure" | "encode"; readonly data: Uint8Array };
+  | { readonly kind: "measure"; readonly data: Uint8Array }
+  /** @property most tokens that the medium may be; if it is more, it is only measured */
+  | { readonly kind: "encode"; readonly data: Uint8Array; readonly most: number };
 
 export interface ProjectorOptions {
   readonly packages: MediaPackages;

@@ -23,11 +23,12 @@ function open(options: ProjectorOptions): void {
   }
 }
 
-async function answer({ kind, data }: Exclude<ToProcess, { kind: "open" }>): Promise<void> {
+async function answer(order: Exclude<ToProcess, { kind: "open" }>): Promise<void> {
   try {
     if (model === undefined) throw new Error("The projector is not open.");
-    if (kind === "measure") send({ kind: "measured", tokens: await model.measure(data) });
-    else send({ kind: "encoded", ...(await model.encode(data)) });
+    const { tokens, features } =
+      order.kind === "measure" ? await model.measure(order.data) : await model.encode(order.data, order.most);
+    send(features === undefined ? { kind: "measured", tokens } : { kind: "encoded", tokens, features });
   } catch (error) {
     send({ kind: error instanceof RefusedError ? "refused" : "failed", message: messageOf(error) });
   }

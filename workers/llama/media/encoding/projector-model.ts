@@ -10,6 +10,13 @@ export class RefusedError extends Error {
   override name = "RefusedError";
 }
 
+export interface MeasuredMedium {
+  /** How many it is in a prompt. */
+  readonly tokens: number;
+  /** What it is there, by `packParts`. */
+  readonly features?: Uint8Array;
+}
+
 /** A projector, with the model that it belongs to. It does one thing at a time. */
 export class ProjectorModel {
   readonly kinds: ProjectorKinds;
@@ -38,16 +45,17 @@ export class ProjectorModel {
    * @returns how many tokens a medium is in a prompt
    * @throws RefusedError if the bytes cannot be decoded
    */
-  measure(data: Uint8Array): Promise<number> {
-    return this.#withChunks(data, async (chunks) => tokensOf(chunks));
+  measure(data: Uint8Array): Promise<MeasuredMedium> {
+    return this.#withChunks(data, async (chunks) => ({ tokens: tokensOf(chunks) }));
   }
 
   /**
-   * @returns also what it is there, by `packParts`
+   * @param most tokens that the medium may be; if it is more, it is only measured
    * @throws RefusedError if the bytes cannot be decoded
    */
-  encode(data: Uint8Array): Promise<{ tokens: number; features: Uint8Array }> {
+  encode(data: Uint8Array, most: number): Promise<MeasuredMedium> {
     return this.#withChunks(data, async (chunks) => {
+      if (tokensOf(chunks) > most) return { tokens: tokensOf(chunks) };
       const parts: MediumPart[] = [];
       for (const chunk of chunks) parts.push(await this.#encodeChunk(chunk));
       return { tokens: tokensOf(chunks), features: packParts(parts, this.#width) };
@@ -86,6 +94,6 @@ export class ProjectorModel {
 }
 
 const UNUSABLE = "it is incomplete, no projector that llama.cpp knows, or that of another model";
-const UNDECODABLE = "The medium cannot be decoded: its content is damaged.";
+const UNDECODABLE = "The file is damaged, so that it cannot be decoded. Send it whole.";
 
 const tokensOf = (chunks: readonly Chunk[]) => chunks.reduce((sum, { length }) => sum + length, 0);

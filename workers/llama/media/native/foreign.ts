@@ -25,6 +25,7 @@ export function loadForeign(koffiPath: string, libraryPath: string, structs: Str
   const koffi: unknown = createRequire(koffiPath)(koffiPath);
   if (!isKoffi(koffi)) throw new Error(`${koffiPath} is not the package koffi.`);
   const library = koffi.load(libraryPath);
+  loaded.push(library);
   const declare = (declaration: string) => library.func(declaration);
   for (const [name, fields] of Object.entries(structs.fields)) koffi.struct(name, parsed(fields));
   checkDefaults(declare, structs.defaults);
@@ -53,6 +54,9 @@ export interface Structs {
    */
   readonly defaults: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
+
+/** A library that nobody refers to is unloaded, whatever calls its functions. */
+const loaded: LibraryHandle[] = [];
 
 const NONE: Structs = { fields: {}, defaults: {} };
 
