@@ -118,6 +118,22 @@ describe("refused with the path of the part:", () => {
       });
   });
 
+  test("a document that is a file, or has a picture in its text", async () => {
+    const source = { type: "base64", media_type: "application/pdf", data: "AAAA" };
+    const picture = { type: "image", source: { type: "base64", media_type: "image/png", data: PNG } };
+    const mixed = { type: "content", content: [text("Look:"), picture] };
+    for (const [part, expected] of [
+      [{ type: "document", source }, /'document' with a file .*\(messages\[0\]\.content\[0\]\).*'text'\.$/],
+      [
+        { type: "document", source: mixed },
+        /'image' .*\(messages\[0\]\.content\[0\]\.source\.content\[1\]\)/,
+      ],
+    ] as const)
+      expect(await refusal("/v1/messages", { ...body([part]), max_tokens: 10 })).toMatchObject({
+        ...{ status: 400, message: expect.stringMatching(expected) },
+      });
+  });
+
   test("an uploaded file, in Responses and in items of a conversation", async () => {
     const content = [{ type: "input_image", file_id: "file-1", detail: "auto" }];
     const message = { role: "user", content };
