@@ -93,7 +93,7 @@ function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaF
     if (own.length > 0) {
       if (first !== undefined) throw ambiguous(pathOf(steps), first, name);
       first = name;
-    } else if (isPartWithout(value, name, inner)) throw missing(pathOf(at));
+    } else if (isPartWithout(value, name, inner)) throw dataMissing(pathOf(at));
     else if (name in FIELDS && "uuid" in value) nameless ??= at;
     for (const { steps: place, text } of own)
       all.push({
@@ -110,7 +110,7 @@ function walk(value: unknown, steps: readonly Step[], depth: number, all: MediaF
   // Their data may be in a field of any name.
   if (depth > 0 && EMBEDDINGS.test(String(Reflect.get(value, "type"))))
     throw embeddingsRefused(pathOf([...steps, "type"]));
-  if (nameless !== undefined && first === undefined) throw missing(pathOf(nameless));
+  if (nameless !== undefined && first === undefined) throw dataMissing(pathOf(nameless));
 }
 
 const isPart = (value: object) => typeof Reflect.get(value, "type") === "string";
@@ -164,6 +164,13 @@ function pathOf(steps: readonly Step[]): string {
 
 export const SCHEME = /^\s*[a-z][a-z\d+.-]*:/i;
 
+/** A part without its medium. @param path of the field where the medium should be */
+export const dataMissing = (path: string) =>
+  invalidRequest(
+    `Invalid value for '${path}': it has no data. Media are not kept between requests, so send the medium with each, as data:… or as a URL.`,
+    path,
+  );
+
 const embeddingsRefused = (path: string) =>
   invalidRequest(
     `Invalid value for '${path}': this gateway takes no embeddings from clients; send the medium itself.`,
@@ -174,11 +181,5 @@ const embeddingsRefused = (path: string) =>
 const ambiguous = (path: string, one: string, other: string) =>
   invalidRequest(
     `Invalid value for '${path}': it has both '${one}' and '${other}'; send one part for each medium.`,
-    path,
-  );
-
-const missing = (path: string) =>
-  invalidRequest(
-    `Invalid value for '${path}': it has no data; send the medium with each request, as data:… or as a URL.`,
     path,
   );

@@ -11,6 +11,7 @@ const LONGEST_SIDE = 65_535;
 const MOST_READ = 16 * 2 ** 20;
 /** Longer ones are bombs: the largest honest pictures take two seconds. */
 const MOST_SECONDS = 30;
+const ADVICE = "Send a smaller picture.";
 
 /** A picture as it is shown, and how much smaller it was made. */
 export interface DecodedPicture extends Picture {
@@ -34,7 +35,10 @@ export async function decodePicture(sharp: Sharp, file: Uint8Array): Promise<Dec
   try {
     const { width, height } = (await open().metadata()).autoOrient;
     if (Math.max(width, height) > LONGEST_SIDE)
-      throw new PictureError("too_large", `A side of the picture has more than ${LONGEST_SIDE} pixels.`);
+      throw new PictureError(
+        "too_large",
+        `A side of the picture has more than ${LONGEST_SIDE} pixels. ${ADVICE}`,
+      );
     const scale = Math.min(1, Math.sqrt(MOST_READ / (width * height)));
     const side = (length: number) => Math.max(1, Math.round(length * scale));
     let image = open().autoOrient();
@@ -62,9 +66,11 @@ function asRgb(data: Uint8Array, channels: number): Uint8Array {
 function refusal(format: string, cause: unknown): PictureError {
   const message = messageOf(cause);
   if (/exceeds pixel limit/i.test(message))
-    return new PictureError("too_large", `The picture has more than ${MOST_PIXELS} pixels.`, { cause });
+    return new PictureError("too_large", `The picture has more than ${MOST_PIXELS} pixels. ${ADVICE}`, {
+      cause,
+    });
   if (/timeout/i.test(message))
-    return new PictureError("too_large", "The picture takes too long to decode.", { cause });
+    return new PictureError("too_large", `The picture takes too long to decode. ${ADVICE}`, { cause });
   // The decoder's own words may name its files, and are of no help.
   return new PictureError("damaged", `The picture is not valid ${format}, or is cut off.`, { cause });
 }

@@ -104,6 +104,11 @@ const MESSAGES: Anthropic.MessageCreateParamsNonStreaming = {
       role: "user",
       content: [
         { type: "tool_result", tool_use_id: "toolu_1", content: "sunny" },
+        {
+          type: "document",
+          title: "Forecast",
+          source: { type: "text", media_type: "text/plain", data: "Rain." },
+        },
         { type: "image", source: { type: "base64", media_type: "image/png", data: PNG } },
         { type: "text", text: "Well?" },
       ],
@@ -147,6 +152,7 @@ describe("Messages for an engine that has only chats", () => {
           {
             role: "user",
             content: [
+              { type: "text", text: "Forecast\nRain." },
               { type: "image_url", image_url: { url: `data:image/png;base64,${PNG}` } },
               { type: "text", text: "Well?" },
             ],

@@ -120,6 +120,53 @@ describe("refused with the path of the part:", () => {
       });
   });
 
+  test("a document that is a file, or has a picture in its text", async () => {
+    const source = { type: "base64", media_type: "application/pdf", data: "AAAA" };
+    const picture = { type: "image", source: { type: "base64", media_type: "image/png", data: PNG } };
+    const mixed = { type: "content", content: [text("Look:"), picture] };
+    for (const [part, expected] of [
+      [{ type: "document", source }, /'document' with a file .*\(messages\[0\]\.content\[0\]\).*'text'\.$/],
+      [
+        { type: "document", source: mixed },
+        /'image' .*\(messages\[0\]\.content\[0\]\.source\.content\[1\]\)/,
+      ],
+    ] as const)
+      expect(await refusal("/v1/messages", { ...body([part]), max_tokens: 10 })).toMatchObject({
+        ...{ status: 400, message: expect.stringMatching(expected) },
+      });
+  });
+
+  test("an uploaded file, in Responses and in items of a conversation", async () => {
+    const content = [{ type: "input_image", file_id: "file-1", detail: "auto" }];
+    const message = { role: "user", content };
+    const output = { type: "function_call_output", call_id: "a", output: content };
+    for (const [path, refused, param] of [
+      ["/v1/responses", { model: "seer", input: [message] }, "input[0].content[0].file_id"],
+      ["/v1/responses", { model: "seer", input: [output] }, "input[0].output[0].file_id"],
+      ["/v1/conversations", { items: [{ type: "message", ...message }] }, "items[0].content[0].file_id"],
+    ] as const)
+      expect(await refusal(path, refused)).toMatchObject({
+        ...{ status: 400, param, code: "unsupported_parameter" },
+        message: expect.stringMatching(/no uploaded files here.*'image_url'/),
+      });
+  });
+
+  test("a part without data, which vLLM would take from its cache", async () => {
+    for (const type of ["image_url", "input_audio", "audio_url"])
+      for (const data of [{ [type]: null, uuid: "cat" }, { uuid: "cat" }, { [type]: null }, { [type]: "" }])
+        expect(await refusal("/v1/chat/completions", body([text("Look:"), { type, ...data }]))).toMatchObject(
+          {
+            ...{ status: 400, param: `messages[0].content[1].${type}` },
+            message: expect.stringMatching(/no data.*not kept between requests.*data:/),
+          },
+        );
+    const input = [{ role: "user", content: [{ type: "input_image", image_url: null }] }];
+    expect(await refusal("/v1/responses", { model: "seer", input })).toMatchObject({
+      ...{ status: 400, param: "input[0].content[0].image_url" },
+      message: expect.stringContaining("no data"),
+    });
+  });
+
   test("any medium, where the model takes none", async () => {
     const chats = await refusal("/v1/chat/completions", body([image(PNG)], "blind"));
     expect(chats).toMatchObject({

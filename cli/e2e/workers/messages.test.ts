@@ -95,6 +95,20 @@ describe("Messages with a model on workers", () => {
     );
   });
 
+  test("have documents that are text, with their titles, and count them", async () => {
+    const document = (source: Anthropic.DocumentBlockParam["source"]) =>
+      ({ type: "document", source, title: "Lawns", context: "From a shed." }) as const;
+    const texts = document({ type: "content", content: [{ type: "text", text: "Moss is, too." }] });
+    const plain = document({ type: "text", media_type: "text/plain", data: "Grass is green." });
+    const content = [plain, texts, { type: "text", text: "Why?" } as const];
+    const { usage } = await answer("Yes.", { messages: [{ role: "user", content }] });
+    expect(engine.prompts[0]).toContain(
+      "<|user|>Lawns\nFrom a shed.\nGrass is green.\nLawns\nFrom a shed.\nMoss is, too.\nWhy?",
+    );
+    const { max_tokens: _, ...counted } = { ...asked, messages: [{ role: "user" as const, content }] };
+    expect(await client.messages.countTokens(counted)).toEqual({ input_tokens: usage.input_tokens });
+  });
+
   test("tell why they end", async () => {
     expect(await answer("Yes.")).toMatchObject({ stop_reason: "end_turn" });
     expect(await answer("A long text", { max_tokens: 3 })).toMatchObject({

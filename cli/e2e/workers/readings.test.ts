@@ -112,7 +112,7 @@ describe("a model without media of its own", () => {
     for (const reader of readers) Object.assign(reader, { isBroken: false, refusal: "It is blurred." });
     await expect(chat([{ type: "text", text: "Look:" }, image(newPicture())])).rejects.toMatchObject({
       ...{ status: 400, code: "invalid_media", param: "messages[0].content[1].image_url" },
-      message: expect.stringContaining("It is blurred."),
+      message: expect.stringContaining("'messages[0].content[1].image_url'. It is blurred."),
     });
     for (const reader of readers) Object.assign(reader, { refusal: "It is huge.", isTooLarge: true });
     await expect(chat([image(newPicture())])).rejects.toMatchObject({

@@ -10,6 +10,7 @@ import { type AllowedCalls, chosenCalls, refuseBuiltInTools } from "../openai/to
 import { refuseUnsupported } from "../openai/validate.ts";
 import { asChat, type FieldNames } from "../translation/field-names.ts";
 import type { CountTokensRequest } from "./schemas.ts";
+import { isText, withDocumentsAsText } from "./text-documents.ts";
 
 /** How Messages call the fields of chats. */
 export const FIELD_NAMES: FieldNames = [
@@ -33,7 +34,8 @@ export function readMessages(
   maxTokens?: number,
   media?: RequestMedia,
 ): Promise<ChatPrompt> {
-  const conversation = messagesConversation(body, "in-results")!;
+  const messages = withDocumentsAsText(body.messages);
+  const conversation = messagesConversation({ ...body, messages }, "in-results")!;
   return asChat(FIELD_NAMES, () =>
     readChat(model, {
       conversation: { ...conversation, templateArguments: thinkingArguments(body) },
@@ -94,6 +96,9 @@ export function structuredOf({ output_config, output_format }: CountTokensReques
 const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);
 const WITH_IMAGES = new Set([...CONTENT, "image"]);
 
+/** What a document's text may consist of. */
+const DOCUMENT_CONTENT = new Set(["text"]);
+
 /** Refuses images and the like as unsupported, not as invalid: an engine of the same model may accept them. */
 export const refuseMedia = (raw: unknown, kinds: PromptKinds = []): void =>
   kinds.includes("image")
@@ -108,21 +113,28 @@ function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string,
   const messages: unknown = Reflect.get(Object(raw), "messages");
   if (!Array.isArray(messages)) return;
   for (const [index, message] of messages.entries())
-    refuseIn(Reflect.get(Object(message), "content"), `messages[${index}].content`);
+    refuseIn(Reflect.get(Object(message), "content"), `messages[${index}].content`, known);
 
-  function refuseIn(content: unknown, path: string): void {
+  function refuseIn(content: unknown, path: string, taken: ReadonlySet<string>): void {
     if (!Array.isArray(content)) return;
     for (const [index, block] of content.entries()) {
       if (!isRecord(block) || typeof block.type !== "string") continue;
+      const { type, source } = block;
       const param = `${path}[${index}]`;
-      if (block.type === "tool_result") refuseIn(block.content, `${param}.content`);
-      if (known.has(block.type)) {
-        if (isRecord(block.source) && block.source.type === "file") throw filesRefused(`${param}.source`);
-        continue;
-      }
-      const text = `Content blocks of type '${block.type.slice(0, 100)}' ${problem} (${param}). ${advice}`;
-      throw new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
+      if (type === "tool_result") refuseIn(block.content, `${param}.content`, taken);
+      const isTextDocument = type === "document" && taken !== DOCUMENT_CONTENT && isText(source);
+      if (isTextDocument)
+        refuseIn(Reflect.get(Object(source), "content"), `${param}.source.content`, DOCUMENT_CONTENT);
+      else if (!taken.has(type)) throw refused(type, param);
+      else if (isRecord(source) && source.type === "file") throw filesRefused(`${param}.source`);
     }
+  }
+
+  function refused(type: string, param: string): ApiError {
+    const isFile = type === "document";
+    const what = `Content blocks of type '${type.slice(0, 100)}'${isFile ? " with a file" : ""}`;
+    const text = `${what} ${problem} (${param}). ${advice}${isFile ? " A document's text can be in a source of type 'text'." : ""}`;
+    return new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
   }
 }
 

@@ -28,16 +28,28 @@ const image = z.object({
   ]),
   cache_control: cacheControl,
 });
+/** A document whose text is in the request. Citations are not made, so asking for them has no effect. */
+const textDocument = z.object({
+  type: z.literal("document"),
+  source: z.discriminatedUnion("type", [
+    z.object({ type: z.literal("text"), media_type: z.string().nullish(), data: z.string() }),
+    z.object({ type: z.literal("content"), content: z.union([z.string(), z.array(textBlock)]) }),
+  ]),
+  title: z.string().nullish(),
+  context: z.string().nullish().describe("What the model is told about the document."),
+  cache_control: cacheControl,
+});
 const toolResult = z.object({
   type: z.literal("tool_result"),
   tool_use_id: z.string().min(1),
-  content: z.union([z.string(), z.array(z.union([textBlock, image]))]).nullish(),
+  content: z.union([z.string(), z.array(z.union([textBlock, image, textDocument]))]).nullish(),
   is_error: z.boolean().nullish(),
   cache_control: cacheControl,
 });
 const block = z.discriminatedUnion("type", [
   textBlock,
   image,
+  textDocument,
   thinkingBlock,
   redactedBlock,
   toolUse,
@@ -78,7 +90,7 @@ const prompt = {
     )
     .min(1)
     .describe(
-      "The conversation. Content is a string, or a list of text, image, thinking, tool_use and tool_result blocks; workers take images if their model does.",
+      "The conversation. Content is a string, or a list of text, image, document, thinking, tool_use and tool_result blocks; workers take images if their model does, and documents that are text.",
     ),
   system: z
     .union([z.string(), z.array(textBlock)])

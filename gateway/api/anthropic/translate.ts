@@ -8,6 +8,7 @@ import type { Translator } from "../translation/translation.ts";
 import { messagesFormat } from "./format.ts";
 import { choiceOf, FIELD_NAMES, refuseServerTools, refuseUnknownBlocks, structuredOf } from "./prompt.ts";
 import { messagesRequest } from "./schemas.ts";
+import { withDocumentsAsText } from "./text-documents.ts";
 
 /** Turns `/v1/messages` into a chat completion. */
 export const translateMessages: Translator = async (context, { models }, json) => {
@@ -15,7 +16,10 @@ export const translateMessages: Translator = async (context, { models }, json) =
   refuseServerTools(json);
   const body = validate(messagesRequest, json);
   const { requestId } = context.var;
-  const { messages, tools } = messagesConversation(body)!;
+  const { messages, tools } = messagesConversation({
+    ...body,
+    messages: withDocumentsAsText(body.messages),
+  })!;
   const { stream, thinking, tool_choice: choice } = body;
   const id = `msg_${randomId()}`;
   return {

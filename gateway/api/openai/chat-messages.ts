@@ -1,5 +1,6 @@
 import { ApiError, invalidRequest } from "../../kernel/errors.ts";
-import { given } from "../../kernel/json.ts";
+import { given, isRecord } from "../../kernel/json.ts";
+import { dataMissing } from "../../media/fields.ts";
 import type { Message } from "../../prompts/conversation.ts";
 import { MOST_MESSAGES } from "../../prompts/limits.ts";
 import type { PromptKinds } from "./own-media.ts";
@@ -35,6 +36,7 @@ function refuseMedia(raw: unknown, kinds: PromptKinds): void {
   for (const [index, message] of messages.entries()) {
     const content: unknown = Reflect.get(Object(message), "content");
     if (!Array.isArray(content)) continue;
+    for (const [at, part] of content.entries()) requireData(part, types, `messages[${index}].content[${at}]`);
     const part = content.findIndex((each) => ![...types, "undefined"].includes(typeOf(each)));
     if (part === -1) continue;
     const text = `Content parts of type '${typeOf(content[part])}' are not supported by this model's workers. Send only ${types.map((type) => `'${type}'`).join(", ")}.`;
@@ -49,6 +51,14 @@ const PARTS: Record<PromptKinds[number], readonly string[]> = {
   audio: ["input_audio", "audio_url"],
   video: ["video_url"],
 };
+
+/** vLLM would take the medium of such a part from its cache, by the part's `uuid`. */
+function requireData(part: unknown, types: readonly string[], path: string): void {
+  const type = typeOf(part);
+  if (!isRecord(part) || type === "text" || !types.includes(type)) return;
+  const isNamed = part[type] === undefined && "uuid" in part;
+  if (isNamed || part[type] === null || part[type] === "") throw dataMissing(`${path}.${type}`);
+}
 
 function typeOf(part: unknown): string {
   const type: unknown = Reflect.get(Object(part), "type");

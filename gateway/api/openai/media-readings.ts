@@ -56,7 +56,8 @@ const shown = (kind: string, text: string) =>
 
 const refused = ({ path }: MediaField, { message, isTooLarge }: Extract<Reading, { kind: "refused" }>) =>
   invalidRequest(
-    `Invalid value for '${path}': ${message}`,
+    // A reader's message is a sentence of its own.
+    `Invalid value for '${path}'. ${message}`,
     path,
     isTooLarge ? "media_too_large" : "invalid_media",
   );

@@ -82,7 +82,8 @@ export interface OwnPromptMedia {
 
 /**
  * What a medium counts for until a worker says how many tokens it became. Encoders differ: from some dozens to some
- * thousands.
+ * thousands. The number never changes, not even once a worker has said it: what follows a medium would move to other
+ * blocks, and no longer be found where this gateway, or one from which it took over the index, has sent it.
  */
 const USUAL_TOKENS = 256;
 
