@@ -27,6 +27,7 @@ import { LlamaAdapters } from "./lora/adapters.ts";
 import { MediaAnswers } from "./media/decoding/media-answers.ts";
 import type { NativeContext } from "./media/decoding/native-context.ts";
 import type { MediaEncoder } from "./media/encoding/media-encoder.ts";
+import { ThreadShares } from "./thread-shares.ts";
 import { readVocabulary } from "./vocabulary.ts";
 
 /** What an engine needs besides the loaded model. */
@@ -93,7 +94,11 @@ export class LlamaEngine implements Engine {
     const { vocabulary, grammars } = { vocabulary: this.#vocabulary, grammars: shared.grammars };
     const { contextLength } = this.card;
     this.#encoder = encoder;
-    this.#media = new MediaAnswers({ ...projector, contextLength, grammars, vocabulary, log });
+    const shares = new ThreadShares(llama);
+    this.#media = new MediaAnswers({
+      ...{ ...projector, contextLength, grammars, vocabulary, log },
+      threads: () => shares.consumer(threads),
+    });
     this.encode = (wanted, signal) => encoder.encode(wanted, signal);
   }
 

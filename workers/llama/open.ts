@@ -20,6 +20,7 @@ import type { ProjectorKinds } from "./media/encoding/messages.ts";
 import { featureFormatOf } from "./media/feature-format.ts";
 import { LlamaEncoder } from "./media/llama-encoder.ts";
 import { findMediaPackages, loadedLibraries } from "./media/packages.ts";
+import { ThreadShares } from "./thread-shares.ts";
 
 /** The model's file and names, and run-time options. */
 export interface LlamaOptions
@@ -79,7 +80,7 @@ export async function openLlama(options: LlamaOptions): Promise<Engine> {
     swaFullCache: true,
     threads: options.threads,
   };
-  const projector = await openProjector(options, settings).catch(async (error: unknown) => {
+  const projector = await openProjector(llama, options, settings).catch(async (error: unknown) => {
     await llama.dispose();
     throw error;
   });
@@ -130,6 +131,7 @@ interface OpenProjector {
 
 /** Undefined without a projector. @throws Error that says what to install, or why the projector cannot be loaded */
 async function openProjector(
+  llama: Llama,
   { mmproj, threads, encodesOnly = false, ...options }: LlamaOptions,
   { contextSize, sequences }: { readonly contextSize: number; readonly sequences: number },
 ): Promise<OpenProjector | undefined> {
@@ -141,7 +143,10 @@ async function openProjector(
   const packages = findMediaPackages(dirname(modelPath));
   const { llama: library, kernels } = loadedLibraries();
   const media = await MediaProcess.open({ packages, modelPath, projectorPath, threads, kernels });
-  const encoder = new MediaEncoder(media, contextSize);
+  const shares = new ThreadShares(llama);
+  // One thread alone waits for no other, so the rest of llama.cpp can compute with it meanwhile.
+  const others = threads > 1 ? () => shares.consumer(threads - 1) : undefined;
+  const encoder = new MediaEncoder(media, contextSize, others);
   const found = { kinds: media.kinds, featureFormat: await featureFormatOf(projectorPath), encoder };
   if (encodesOnly) return { ...found, native: undefined };
   const size = { contextLength: contextSize, sequences };

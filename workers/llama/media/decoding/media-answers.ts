@@ -3,6 +3,7 @@ import type { Delta, EngineRequest } from "../../../engine.ts";
 import type { Grammars } from "../../grammar/grammars.ts";
 import { Trigger } from "../../grammar/trigger.ts";
 import { logitBiasOf, seedOf } from "../../sampling.ts";
+import type { ThreadConsumer } from "../../thread-shares.ts";
 import { type MediaEncoder, undecodable } from "../encoding/media-encoder.ts";
 import { type MediaPrompt, mediaPromptOf } from "./media-prompt.ts";
 import { MediaSequences, type MediaSlot, type Plan } from "./media-sequences.ts";
@@ -20,6 +21,8 @@ interface MediaAnswersOptions {
   readonly sequences: number;
   readonly grammars: Grammars;
   readonly vocabulary: readonly TokenPiece[];
+  /** Called whenever it begins to compute. */
+  threads(): ThreadConsumer;
   readonly log: Logger;
 }
 
@@ -32,7 +35,7 @@ export class MediaAnswers {
 
   constructor(options: MediaAnswersOptions) {
     this.#options = options;
-    this.#scheduler = new Scheduler(options.native);
+    this.#scheduler = new Scheduler(options.native, options.threads);
     this.#sequences = new MediaSequences(options, this.#scheduler);
     this.#samplers = new Samplers(options.native, options.vocabulary);
   }

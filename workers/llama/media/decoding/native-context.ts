@@ -161,6 +161,11 @@ export class NativeContext {
     return this.#functions.isEnd(this.vocabulary, token);
   }
 
+  /** How many threads the next steps have. */
+  setThreads(threads: number): void {
+    this.#functions.setThreads(this.#context, threads, threads);
+  }
+
   /** Frees it; nothing is computed. */
   async close(): Promise<void> {
     await this.#functions.freeContext(this.#context);
@@ -170,7 +175,7 @@ export class NativeContext {
 }
 
 /** What computes steps. */
-export type StepContext = Pick<NativeContext, "size" | "add" | "decode" | "decodeRows">;
+export type StepContext = Pick<NativeContext, "size" | "add" | "decode" | "decodeRows" | "setThreads">;
 
 type Functions = ReturnType<typeof declareFunctions>;
 
@@ -204,6 +209,7 @@ function declareFunctions({ declare, declareSlow }: Foreign) {
     ropeType: declare("int32 llama_model_rope_type(void* model)"),
     memoryOf: declare("void* llama_get_memory(void* context)"),
     remove: declare("bool llama_memory_seq_rm(void* memory, int32 sequence, int32 from, int32 to)"),
+    setThreads: declare("void llama_set_n_threads(void* context, int32 threads, int32 batchThreads)"),
     setCausal: declare("void llama_set_causal_attn(void* context, bool isCausal)"),
     decode: declareSlow("int32 llama_decode(void* context, llama_batch batch)"),
     sample: declareSlow("int32 llama_sampler_sample(void* sampler, void* context, int32 index)"),

@@ -27,6 +27,8 @@ class FakeContext implements StepContext {
     this.#compute(this.#next);
   }
 
+  setThreads(): void {}
+
   async decodeRows(_: RowsPart, from: number, start: number, sequence: number): Promise<void> {
     this.#compute([[sequence, start, "rows", from]]);
   }
@@ -37,6 +39,9 @@ class FakeContext implements StepContext {
     this.onStep(step);
   }
 }
+
+const schedulerOf = (context: StepContext) =>
+  new Scheduler(context, () => ({ take: async () => ({ threads: 1, free() {} }), leave() {} }));
 
 const END = 999;
 const text = (length: number, first = 1): MediumPart => ({
@@ -64,7 +69,7 @@ function workOf(sequence: number, parts: readonly MediumPart[], more: Partial<Wo
 test("computes a prompt's parts in order, media alone, and its answer token by token", async () => {
   const context = new FakeContext();
   const { work, tokens } = workOf(7, [text(2), rows(600, 20), text(1, 50)], { position: 5 });
-  expect(await new Scheduler(context).run(work)).toEqual({ finish: "length" });
+  expect(await schedulerOf(context).run(work)).toEqual({ finish: "length" });
   expect(tokens).toEqual([100, 101, 102]);
   const expected: Step[] = [
     ...[[[7, 5, 1] as const, [7, 6, 2] as const], [[7, 7, "rows", 0] as const]],
@@ -78,19 +83,19 @@ test("computes a prompt's parts in order, media alone, and its answer token by t
 test("answers after a medium that ends the prompt", async () => {
   const context = new FakeContext();
   const { work, tokens } = workOf(0, [rows(3)], { maxTokens: 1 });
-  expect(await new Scheduler(context).run(work)).toEqual({ finish: "length" });
+  expect(await schedulerOf(context).run(work)).toEqual({ finish: "length" });
   expect(tokens).toEqual([100]);
 });
 
 test("ends at a token that ends answers, which is not one of the answer's", async () => {
   const { work, tokens } = workOf(0, [text(1)], { isEnd: (token) => token === 101 });
-  expect(await new Scheduler(new FakeContext()).run(work)).toEqual({ finish: "stop", stopToken: 101 });
+  expect(await schedulerOf(new FakeContext()).run(work)).toEqual({ finish: "stop", stopToken: 101 });
   expect(tokens).toEqual([100]);
 });
 
 test("computes answers together, and prompts in small parts meanwhile", async () => {
   const context = new FakeContext();
-  const scheduler = new Scheduler(context);
+  const scheduler = schedulerOf(context);
   const [first, second] = [workOf(0, [text(4)], { maxTokens: 6 }), workOf(1, [text(300)])];
   const ends = [scheduler.run(first.work)];
   context.onStep = () => {
@@ -118,7 +123,7 @@ test("computes answers together, and prompts in small parts meanwhile", async ()
 
 test("ends a cancelled answer at the next step; others go on", async () => {
   const context = new FakeContext();
-  const scheduler = new Scheduler(context);
+  const scheduler = schedulerOf(context);
   const leaving = new AbortController();
   const cancelled = workOf(0, [text(1)], { maxTokens: 1_000, signal: leaving.signal });
   const other = workOf(1, [text(1)], { maxTokens: 5 });
@@ -132,7 +137,7 @@ test("ends a cancelled answer at the next step; others go on", async () => {
 
 test("fails those whose step fails, and computes the others", async () => {
   const context = new FakeContext();
-  const scheduler = new Scheduler(context);
+  const scheduler = schedulerOf(context);
   context.onStep = (step) => {
     if (step[0]![2] === "rows") throw new Error("no memory");
   };
@@ -144,7 +149,7 @@ test("fails those whose step fails, and computes the others", async () => {
 
 test("lets others use the context only between steps", async () => {
   const context = new FakeContext();
-  const scheduler = new Scheduler(context);
+  const scheduler = schedulerOf(context);
   let isComputing = false;
   context.decode = async () => {
     isComputing = true;
@@ -156,4 +161,20 @@ test("lets others use the context only between steps", async () => {
   for (let turn = 0; turn < 3; turn++) seen.push(await scheduler.exclusively(() => isComputing));
   expect(seen).toEqual([false, false, false]);
   await running;
+});
+
+test("has threads for each step, and wants none once nothing runs", async () => {
+  const events: string[] = [];
+  const context = new FakeContext();
+  context.setThreads = (count?: number) => events.push(`use ${count}`);
+  context.onStep = () => events.push("step");
+  const consumer = {
+    take: async () => ({ threads: 3, free: () => events.push("free") }),
+    leave: () => events.push("leave"),
+  };
+  const scheduler = new Scheduler(context, () => consumer);
+  await scheduler.run(workOf(0, [text(1)], { maxTokens: 2 }).work);
+  await scheduler.exclusively(() => {});
+  await new Promise(setImmediate);
+  expect(events).toEqual(["use 3", "step", "free", "use 3", "step", "free", "leave"]);
 });

@@ -1,3 +1,4 @@
+import type { ThreadConsumer } from "../../thread-shares.ts";
 import { BATCH_SIZE } from "./batch-memory.ts";
 import type { StepContext } from "./native-context.ts";
 import type { AnswerEnd, Work } from "./work.ts";
@@ -14,13 +15,16 @@ interface Running {
 /** Computes all prompts and answers of a context together, step by step. */
 export class Scheduler {
   readonly #native: StepContext;
+  readonly #threads: () => ThreadConsumer;
   readonly #running = new Set<Running>();
   /** Settles when the context is free. */
   #turn: Promise<unknown> = Promise.resolve();
   #isStepping = false;
 
-  constructor(native: StepContext) {
+  /** @param threads called whenever it begins to compute */
+  constructor(native: StepContext, threads: () => ThreadConsumer) {
     this.#native = native;
+    this.#threads = threads;
   }
 
   /** @returns how the answer ended; `length` if it was cancelled. @throws Error if llama.cpp fails */
@@ -40,11 +44,23 @@ export class Scheduler {
 
   async #steps(): Promise<void> {
     this.#isStepping = true;
-    while (this.#running.size > 0) await this.exclusively(() => this.#step());
+    const threads = this.#threads();
+    while (this.#running.size > 0) await this.exclusively(() => this.#step(threads));
+    threads.leave();
     this.#isStepping = false;
   }
 
-  async #step(): Promise<void> {
+  async #step(consumer: ThreadConsumer): Promise<void> {
+    const { threads, free } = await consumer.take();
+    this.#native.setThreads(threads);
+    try {
+      await this.#compute();
+    } finally {
+      free();
+    }
+  }
+
+  async #compute(): Promise<void> {
     for (const each of this.#running) if (each.work.isCancelled) this.#end(each, { finish: "length" });
     await this.#computeTokens();
     await this.#computeRows();

@@ -1,6 +1,7 @@
 import { type MediumToEncode, PlaneError, type PromptMedium } from "#runtime";
 import { Admission } from "../../../admission.ts";
 import type { Encoded } from "../../../engine.ts";
+import type { ThreadConsumer } from "../../thread-shares.ts";
 import { FeatureCache } from "./feature-cache.ts";
 import type { EncodeEnd, MeasureEnd, MediaProcess } from "./media-process.ts";
 
@@ -24,11 +25,20 @@ export class MediaEncoder {
   readonly #most: number;
   readonly #admission = new Admission(1);
   readonly #features = new FeatureCache(KEPT_BYTES);
+  readonly #threads: (() => ThreadConsumer) | undefined;
 
-  /** @param contextLength larger media are not encoded */
-  constructor(process: Pick<MediaProcess, "encode" | "measure" | "close">, contextLength: number) {
+  /**
+   * @param contextLength larger media are not encoded
+   * @param threads those that others do not get while it encodes
+   */
+  constructor(
+    process: Pick<MediaProcess, "encode" | "measure" | "close">,
+    contextLength: number,
+    threads?: () => ThreadConsumer,
+  ) {
     this.#process = process;
     this.#most = contextLength;
+    this.#threads = threads;
   }
 
   get running(): number {
@@ -90,6 +100,8 @@ export class MediaEncoder {
   async #done(signal: AbortSignal, work: () => Promise<EncodeEnd | MeasureEnd>): Promise<DoneEnd> {
     const leave = await this.#admission.enter(signal);
     if (leave === undefined) throw signal.reason;
+    const threads = this.#threads?.();
+    const share = await threads?.take();
     try {
       for (let attempt = 1; attempt <= 2; attempt++) {
         const end = await work();
@@ -98,6 +110,8 @@ export class MediaEncoder {
       }
       return { kind: "refused", message: "llama.cpp fails with this file. Send another one." };
     } finally {
+      share?.free();
+      threads?.leave();
       leave();
     }
   }

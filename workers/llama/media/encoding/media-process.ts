@@ -66,7 +66,8 @@ export class MediaProcess {
       stdio: ["ignore", "ignore", "ignore", "ipc"],
       serialization: "advanced",
       // Without a PATH, llama.cpp finds no program to decode with.
-      env: { ...process.env, PATH: "" },
+      // Its threads sleep while they wait, because others compute meanwhile.
+      env: { ...process.env, PATH: "", OMP_WAIT_POLICY: "PASSIVE" },
       execArgv: [],
     });
     const reply = await this.#reply(child, { kind: "open", ...this.#options }, ENDED);
