@@ -33,6 +33,8 @@ export interface VllmOptions {
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
+/** How long killed processes may take to end. Those that nobody reaps stay in their group. */
+const END_MS = 10_000;
 const START_MS = 240_000;
 
 /** Running servers, which are killed when this process ends. */
@@ -195,10 +197,20 @@ export class VllmServer implements AsyncDisposable {
     }
   }
 
-  /** Kills it and waits for its end. */
+  /** Kills it and waits for the end of all its processes, as a busy machine needs a moment to end the killed. */
   async stop(): Promise<void> {
     this.kill();
     await this.#ended;
+    const deadline = performance.now() + END_MS;
+    while (this.#hasProcesses && performance.now() < deadline) await sleep(50);
+  }
+
+  get #hasProcesses(): boolean {
+    try {
+      return process.kill(-this.#process.pid!, 0);
+    } catch {
+      return false;
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
