@@ -33,9 +33,9 @@ export interface VllmOptions {
 }
 
 /** Maximum time until a server answers; two that start together on two busy cores take a minute. */
+const START_MS = 240_000;
 /** How long killed processes may take to end. Those that nobody reaps stay in their group. */
 const END_MS = 10_000;
-const START_MS = 240_000;
 
 /** Running servers, which are killed when this process ends. */
 const running = new Set<VllmServer>();
