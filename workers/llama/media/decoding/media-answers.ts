@@ -61,6 +61,8 @@ export class MediaAnswers {
       yield { tokenIds: [], mediaTokens, finish: "length" };
       return;
     }
+    // Before anything is encoded.
+    if (request.grammar !== undefined) this.#options.grammars.check(request.grammar.gbnf);
     const prompt = mediaPromptOf(request);
     const slot = await this.#sequences.acquire(prompt, signal);
     try {
@@ -119,7 +121,6 @@ export class MediaAnswers {
 
   async #sampler(request: EngineRequest): Promise<Sampler> {
     const { tokens, sampling, grammar, answered = 0 } = request;
-    if (grammar !== undefined) this.#options.grammars.check(grammar.gbnf);
     const sampler = this.#samplers.create({
       ...sampling,
       seed: seedOf(sampling.seed),
@@ -130,8 +131,11 @@ export class MediaAnswers {
     try {
       // As in vLLM, `repetition_penalty` covers the prompt; llama.cpp has one list for all penalties.
       if (sampling.repetitionPenalty !== 1) for (const token of tokens) sampler.penalise(token);
-      for (const token of grammar === undefined ? [] : tokens.subarray(tokens.length - answered))
-        if (!this.#options.native.isEnd(token)) await sampler.replay(token);
+      const replayed = grammar === undefined ? [] : tokens.subarray(tokens.length - answered);
+      // Steps choose tokens in the same memory.
+      await this.#scheduler.exclusively(async () => {
+        for (const token of replayed) if (!this.#options.native.isEnd(token)) await sampler.replay(token);
+      });
       return sampler;
     } catch (error) {
       sampler.free();

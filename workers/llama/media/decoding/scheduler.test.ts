@@ -178,3 +178,18 @@ test("has threads for each step, and wants none once nothing runs", async () => 
   await new Promise(setImmediate);
   expect(events).toEqual(["use 3", "step", "free", "use 3", "step", "free", "leave"]);
 });
+
+test("fails what runs if it gets no threads, and computes later", async () => {
+  let hasThreads = false;
+  const consumer = {
+    async take() {
+      if (!hasThreads) throw new Error("no threads");
+      return { threads: 1, free() {} };
+    },
+    leave() {},
+  };
+  const scheduler = new Scheduler(new FakeContext(), () => consumer);
+  await expect(scheduler.run(workOf(0, [text(1)]).work)).rejects.toThrow("no threads");
+  hasThreads = true;
+  expect(await scheduler.run(workOf(0, [text(1)]).work)).toEqual({ finish: "length" });
+});

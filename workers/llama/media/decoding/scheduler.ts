@@ -44,10 +44,18 @@ export class Scheduler {
 
   async #steps(): Promise<void> {
     this.#isStepping = true;
-    const threads = this.#threads();
-    while (this.#running.size > 0) await this.exclusively(() => this.#step(threads));
-    threads.leave();
-    this.#isStepping = false;
+    let threads: ThreadConsumer | undefined;
+    try {
+      const consumer = this.#threads();
+      threads = consumer;
+      while (this.#running.size > 0) await this.exclusively(() => this.#step(consumer));
+    } catch (error) {
+      for (const { fail } of this.#running) fail(error);
+      this.#running.clear();
+    } finally {
+      threads?.leave();
+      this.#isStepping = false;
+    }
   }
 
   async #step(consumer: ThreadConsumer): Promise<void> {
