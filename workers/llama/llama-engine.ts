@@ -91,12 +91,12 @@ export class LlamaEngine implements Engine {
     const { projector } = options;
     if (projector === undefined) return;
     const { encoder } = projector;
-    const { vocabulary, grammars } = { vocabulary: this.#vocabulary, grammars: shared.grammars };
     const { contextLength } = this.card;
     this.#encoder = encoder;
     const shares = new ThreadShares(llama);
     this.#media = new MediaAnswers({
-      ...{ ...projector, contextLength, grammars, vocabulary, log },
+      ...{ ...projector, contextLength, log },
+      ...{ grammars: shared.grammars, vocabulary: this.#vocabulary },
       threads: () => shares.consumer(threads),
     });
     this.encode = (wanted, signal) => encoder.encode(wanted, signal);

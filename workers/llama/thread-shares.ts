@@ -1,4 +1,5 @@
 import type { Llama } from "node-llama-cpp";
+import { callMember, member } from "./internals.ts";
 
 /** Threads for one computation. */
 export interface ThreadShare {
@@ -31,25 +32,17 @@ export class ThreadShares {
    * @throws Error if node-llama-cpp has another way to divide them
    */
   consumer(wanted: number): ThreadConsumer {
-    const consumer = call(this.#splitter, "createConsumer", [wanted, 1]);
+    const consumer = callMember(this.#splitter, "createConsumer", [wanted, 1], UNKNOWN);
     return {
       async take() {
-        const allocated: unknown = await call(consumer, "getAllocationToConsume", []);
+        const allocated: unknown = await callMember(consumer, "getAllocationToConsume", [], UNKNOWN);
         const [threads, handle]: unknown[] = Array.isArray(allocated) ? allocated : [];
         if (typeof threads !== "number") throw new Error(UNKNOWN);
-        return { threads, free: () => void call(handle, "dispose", []) };
+        return { threads, free: () => void callMember(handle, "dispose", [], UNKNOWN) };
       },
-      leave: () => void call(consumer, "dispose", []),
+      leave: () => void callMember(consumer, "dispose", [], UNKNOWN),
     };
   }
 }
 
 const UNKNOWN = "This version of node-llama-cpp divides its threads in another way.";
-
-const member = (owner: unknown, name: string): unknown => Reflect.get(Object(owner), name);
-
-function call(owner: unknown, name: string, values: unknown[]): unknown {
-  const method = member(owner, name);
-  if (typeof method !== "function") throw new Error(UNKNOWN);
-  return Reflect.apply(method, owner, values);
-}

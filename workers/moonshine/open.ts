@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import type { Logger, TranscribeEvent, TranscribeRequest } from "#runtime";
 import { Admission } from "../admission.ts";
+import { Arrivals } from "../arrivals.ts";
 import type { Engine } from "../engine.ts";
 import { speechEngine } from "../speech-engine.ts";
 import { TranscribeRefusedError } from "../transcribe-handler.ts";
 import { SpeechThread } from "./speech-thread.ts";
-import { TextQueue } from "./text-queue.ts";
 
 export interface MoonshineOptions {
   /** The folder with the model's files. */
@@ -76,11 +76,11 @@ async function* transcribe(
     let computeSeconds = decoding;
     let tokens = 0;
     for (let isLast = false; !isLast && !signal.aborted; ) {
-      const texts = new TextQueue();
+      const texts = new Arrivals<string>();
       const heard = request.next((text) => texts.push(text)).finally(() => texts.end());
       // If nobody reads on, nobody awaits it.
       heard.catch(() => {});
-      for await (const text of texts) yield { text };
+      for await (const arrived of texts) yield { text: arrived.join("") };
       const window = await heard;
       if (window.segment !== undefined) yield { text: "", segments: [window.segment] };
       computeSeconds += window.computeSeconds;

@@ -1,4 +1,5 @@
 import type { Llama, LlamaGrammarEvaluationState, Token } from "node-llama-cpp";
+import { callMember, member } from "../internals.ts";
 
 /**
  * Advances a grammar by a token that it has not sampled. node-llama-cpp (3.22) only does so itself, for a draft model's
@@ -7,11 +8,9 @@ import type { Llama, LlamaGrammarEvaluationState, Token } from "node-llama-cpp";
  */
 export function acceptToken(llama: Llama, state: LlamaGrammarEvaluationState, token: Token): void {
   const sampler = member(member(llama, "_bindings"), "AddonSampler");
-  const accept = member(sampler, "acceptGrammarEvaluationStateToken");
   const native = member(state, "_state");
-  if (typeof accept !== "function" || native === undefined)
-    throw new Error("This version of node-llama-cpp cannot advance a grammar.");
-  Reflect.apply(accept, sampler, [native, token]);
+  if (native === undefined) throw new Error(UNABLE);
+  callMember(sampler, "acceptGrammarEvaluationStateToken", [native, token], UNABLE);
 }
 
-const member = (owner: unknown, name: string): unknown => Reflect.get(Object(owner), name);
+const UNABLE = "This version of node-llama-cpp cannot advance a grammar.";

@@ -1,16 +1,17 @@
 import { type Logger, PlaneError, type TokenPiece } from "#runtime";
+import { Arrivals } from "../../../arrivals.ts";
 import type { Delta, EngineRequest } from "../../../engine.ts";
 import type { Grammars } from "../../grammar/grammars.ts";
 import { Trigger } from "../../grammar/trigger.ts";
 import { logitBiasOf, seedOf } from "../../sampling.ts";
 import type { ThreadConsumer } from "../../thread-shares.ts";
 import { type MediaEncoder, undecodable } from "../encoding/media-encoder.ts";
+import type { AnsweredToken } from "./answered-token.ts";
 import { type MediaPrompt, mediaPromptOf } from "./media-prompt.ts";
 import { MediaSequences, type MediaSlot, type Plan } from "./media-sequences.ts";
 import type { NativeContext } from "./native-context.ts";
 import { type Sampler, Samplers } from "./sampler.ts";
 import { Scheduler } from "./scheduler.ts";
-import { type AnsweredToken, TokenQueue } from "./token-queue.ts";
 import { type AnswerEnd, Work } from "./work.ts";
 
 interface MediaAnswersOptions {
@@ -84,7 +85,7 @@ export class MediaAnswers {
   ): AsyncGenerator<Delta> {
     const { native, contextLength } = this.#options;
     const sampler = await this.#sampler(request);
-    const answer = new TokenQueue();
+    const answer = new Arrivals<AnsweredToken>();
     const left = new AbortController();
     const stopTokens = new Set(request.stopTokenIds);
     // After the end of a grammar, nothing else can come.

@@ -1,9 +1,9 @@
 import { PlaneError, type TokenPiece } from "#runtime";
 import type { Trigger } from "../../grammar/trigger.ts";
 import type { Pointer } from "../native/foreign.ts";
+import type { AnsweredToken } from "./answered-token.ts";
 import type { NativeContext } from "./native-context.ts";
 import { TokenCandidates } from "./token-candidates.ts";
-import type { AnsweredToken } from "./token-queue.ts";
 
 export interface SamplingOptions {
   /** 0 always chooses the most probable token. */

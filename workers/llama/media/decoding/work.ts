@@ -1,8 +1,8 @@
 import type { MediumPart, RowsPart } from "../medium-parts.ts";
+import type { AnsweredToken } from "./answered-token.ts";
 import { BATCH_SIZE } from "./batch-memory.ts";
 import type { StepContext } from "./native-context.ts";
 import type { Sampler } from "./sampler.ts";
-import type { AnsweredToken } from "./token-queue.ts";
 
 /** How an answer ended. */
 export interface AnswerEnd {
