@@ -171,6 +171,14 @@ export const dataMissing = (path: string) =>
     path,
   );
 
+/** A part that names a file of OpenAI's or Anthropic's Files API. @param advice how to send it instead, as a clause */
+export const filesRefused = (path: string, advice: string) =>
+  invalidRequest(
+    `Invalid value for '${path}': there are no uploaded files here. Send ${advice}, if the server's operator allows fetching.`,
+    path,
+    "unsupported_parameter",
+  );
+
 const embeddingsRefused = (path: string) =>
   invalidRequest(
     `Invalid value for '${path}': this gateway takes no embeddings from clients; send the medium itself.`,

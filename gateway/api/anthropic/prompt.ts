@@ -1,5 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { isRecord } from "../../kernel/json.ts";
+import { filesRefused } from "../../media/fields.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import { messagesConversation } from "../../prompts/messages-conversation.ts";
@@ -96,6 +97,8 @@ export function structuredOf({ output_config, output_format }: CountTokensReques
 const CONTENT = new Set(["text", "thinking", "redacted_thinking", "tool_use", "tool_result"]);
 const WITH_IMAGES = new Set([...CONTENT, "image"]);
 
+const FILE_ADVICE = "the data in a source of type 'base64', or an address in one of type 'url'";
+
 /** What a document's text may consist of. */
 const DOCUMENT_CONTENT = new Set(["text"]);
 
@@ -126,7 +129,7 @@ function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string,
       if (isTextDocument)
         refuseIn(Reflect.get(Object(source), "content"), `${param}.source.content`, DOCUMENT_CONTENT);
       else if (!taken.has(type)) throw refused(type, param);
-      else if (isRecord(source) && source.type === "file") throw filesRefused(`${param}.source`);
+      else if (isRecord(source) && source.type === "file") throw filesRefused(`${param}.source`, FILE_ADVICE);
     }
   }
 
@@ -137,12 +140,3 @@ function refuseBlocks(raw: unknown, known: ReadonlySet<string>, problem: string,
     return new ApiError(400, "invalid_request_error", text, { param, code: "unsupported_parameter" });
   }
 }
-
-/** Anthropic's Files API. */
-const filesRefused = (param: string) =>
-  new ApiError(
-    400,
-    "invalid_request_error",
-    `Invalid value for '${param}': there are no uploaded files here. Send the data in a source of type 'base64', or an address in one of type 'url', if the server's operator allows fetching.`,
-    { param, code: "unsupported_parameter" },
-  );

@@ -1,6 +1,6 @@
 import { ApiError } from "../../kernel/errors.ts";
 import { given, isRecord } from "../../kernel/json.ts";
-import { dataMissing } from "../../media/fields.ts";
+import { dataMissing, filesRefused } from "../../media/fields.ts";
 import type { RequestMedia } from "../../media/read-media.ts";
 import type { WorkerSide } from "../../models/model.ts";
 import type { Conversation, ResultPictures } from "../../prompts/conversation.ts";
@@ -168,21 +168,14 @@ export function refuseUnsupportedItems(raw: unknown, name: "input" | "items" = "
   }
 }
 
+const FILE_ADVICE = "the image in 'image_url', as data:… or as a URL";
+
 function refusePart(part: Readonly<Record<string, unknown>>, param: string): void {
   refuseType(part.type, PARTS, param);
   if (part.type !== IMAGE || typeof part.image_url === "string") return;
-  if (typeof part.file_id === "string") throw filesRefused(`${param}.file_id`);
+  if (typeof part.file_id === "string") throw filesRefused(`${param}.file_id`, FILE_ADVICE);
   if (part.image_url === null) throw dataMissing(`${param}.image_url`);
 }
-
-/** OpenAI's Files API. */
-const filesRefused = (param: string) =>
-  new ApiError(
-    400,
-    "invalid_request_error",
-    `Invalid value for '${param}': there are no uploaded files here. Send the image in 'image_url', as data:… or as a URL, if the server's operator allows fetching.`,
-    { param, code: "unsupported_parameter" },
-  );
 
 function refuseType(type: unknown, known: ReadonlySet<string>, param: string): void {
   if (typeof type === "string" && !known.has(type)) throw unsupported(type, param);
